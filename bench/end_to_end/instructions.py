@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+"""Counts user-space instructions per transaction. Started by instructions.sh, which explains the arguments."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import shutil
+import sys
+
+import programs
+import load
+from callgrind import Callgrind
+from candidates import Candidate, PgBouncer, Tidemark
+from support.postgres_cluster import PostgresCluster
+from support.run_as import server_user
+from support.watchdog import OwnedDirectory
+
+BASELINE = pathlib.Path(__file__).with_name("instructions.baseline")
+MODES = ("simple", "prepared")
+CLIENTS = 16
+# Transactions per client of the short and of the long run. Their difference is counted: logging in, connecting to the
+# servers and whatever else happens once is in both.
+SHORT, LONG = 50, 300
+ALLOWED_GROWTH = 1.10
+
+
+def per_transaction(counted: Callgrind, one: Candidate, directory: pathlib.Path, mode: str) -> tuple[float, int]:
+    """Instructions of the busiest thread per transaction, and how many of all threads' were another's, in percent.
+    The busiest is the worker; the others' work follows the clock, and a clock means nothing under valgrind."""
+    totals: list[tuple[int, dict[int, int]]] = []
+    for transactions in (SHORT, LONG):
+        counted.reset()
+        done = load.run(one, directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", str(transactions)],
+                        prepared=mode == "prepared", seconds=120)
+        totals.append((done.transactions, counted.take()))
+    (few, short), (many, long) = totals
+    worker = max(long, key=long.get)
+    if worker not in short:
+        raise RuntimeError(f"callgrind's output of {one.name} names no common thread: {short} {long}")
+    others = sum(long.values()) - long[worker]
+    return (long[worker] - short[worker]) / (many - few), round(100 * others / sum(long.values()))
+
+
+def measure(one: Candidate, directory: pathlib.Path) -> dict[str, float]:
+    counted = Callgrind(one, directory)
+    try:
+        figures = {}
+        for mode in MODES:
+            load.run(one, directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", "20"], prepared=mode == "prepared")
+        counted.begin()
+        for mode in MODES:
+            # The first counted transactions translate the code once more, and fill the pools in this mode.
+            load.run(one, directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", "20"], prepared=mode == "prepared",
+                     seconds=120)
+            figures[mode], others = per_transaction(counted, one, directory, mode)
+            note = f"; {others} % more in other threads, not counted" if others else ""
+            print(f"{one.name}, {mode}: {figures[mode]:,.0f} instructions per transaction{note}", flush=True)
+        return figures
+    finally:
+        one.stop()
+
+
+def read_baseline() -> dict[str, float]:
+    if not BASELINE.exists():
+        return {}
+    lines = [line.split() for line in BASELINE.read_text(encoding="ascii").splitlines()]
+    return {words[0]: float(words[1]) for words in lines if len(words) == 2 and words[0] in MODES}
+
+
+def store(figures: dict[str, float]) -> None:
+    lines = ["# Tidemark's user-space instructions per transaction (instructions.sh --store)."]
+    lines += [f"{mode} {figures[mode]:.0f}" for mode in MODES]
+    BASELINE.write_text("\n".join(lines) + "\n", encoding="ascii")
+    print(f"stored in {BASELINE.name}")
+
+
+def check(figures: dict[str, float]) -> int:
+    allowed = read_baseline()
+    if set(allowed) != set(MODES):
+        print(f"{BASELINE.name} holds no figures yet: run instructions.sh --store and commit it", file=sys.stderr)
+        return 1
+    failed = False
+    for mode in MODES:
+        growth = figures[mode] / allowed[mode]
+        verdict = "too many" if growth > ALLOWED_GROWTH else "good"
+        failed |= growth > ALLOWED_GROWTH
+        print(f"{mode}: {growth:.3f} x the stored {allowed[mode]:,.0f}: {verdict}")
+        if growth < 0.95:
+            print(f"{mode}: store the better figure, so that it stays")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument("--check", action="store_true", help="fail when the stored figures are exceeded by over 10 %%")
+    task.add_argument("--store", action="store_true", help="write the stored figures")
+    arguments = parser.parse_args()
+    if not shutil.which("valgrind"):
+        print("valgrind is not installed", file=sys.stderr)
+        return 2
+    binary, pgbouncer = programs.tidemark(), programs.pgbouncer()
+    ours_only = arguments.check or arguments.store
+    if binary is None:
+        print("Tidemark is not built: cmake --preset release && cmake --build --preset release", file=sys.stderr)
+        if ours_only:
+            return 2
+    user = server_user()
+    owned = OwnedDirectory("tidemark-bench-", user.pw_uid, user.pw_gid)
+    figures: dict[str, dict[str, float]] = {}
+    try:
+        with PostgresCluster(replicas=2, auth="trust") as cluster:
+            load.fill(Candidate(cluster.primary.port), owned.path, scale=1)
+            cluster.wait_caught_up()
+            if binary:
+                figures["Tidemark"] = measure(Tidemark(cluster.addresses, binary), owned.path)
+            if pgbouncer and not ours_only:
+                other = PgBouncer(cluster.primary.port, pgbouncer)
+                figures["PgBouncer"] = measure(other, owned.path)
+                if other.note:
+                    print(other.note)
+    finally:
+        owned.close()
+    if len(figures) == 2:
+        for mode in MODES:
+            print(f"{mode}: {figures['Tidemark'][mode] / figures['PgBouncer'][mode]:.2f} x PgBouncer")
+    if arguments.store:
+        store(figures["Tidemark"])
+    return check(figures["Tidemark"]) if arguments.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

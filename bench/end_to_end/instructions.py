@@ -21,7 +21,7 @@ MODES = ("simple", "prepared")
 CLIENTS = 16
 # Transactions per client of the short and of the long run. Their difference is counted: logging in, connecting to the
 # servers and whatever else happens once is in both.
-SHORT, LONG = 50, 300
+SHORT, LONG = 100, 700
 ALLOWED_GROWTH = 1.10
 
 

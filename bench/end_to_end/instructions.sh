@@ -1,6 +1,6 @@
 #!/bin/bash
 # User-space instructions per transaction, under callgrind: repeatable where times are not. One worker, 16 clients,
-# pgbench -S, simple and prepared. Takes about a minute and a half.
+# pgbench -S, simple and prepared. Takes well under a minute.
 #
 #   instructions.sh            prints Tidemark's figure beside PgBouncer's
 #   instructions.sh --check    Tidemark only; fails when it is more than 10 % above instructions.baseline

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "protocol/credential.hpp"
+#include "protocol/error_response.hpp"
 #include "protocol/scram_exchange.hpp"
 #include "protocol/sqlstate.hpp"
 #include "protocol/startup_messages.hpp"
@@ -74,19 +75,17 @@ class AcceptMachine {
   };
 
   Progress on_first_packet(std::string_view input, std::string& output);
-  Progress on_request_for_encryption(bool& seen, std::string_view input, std::string_view name,
-                                     std::string& output);
+  Progress on_encryption_request(bool& seen, std::string_view name, std::size_t available,
+                                 std::string& output);
   Progress on_startup(std::size_t length, std::string& output);
   Progress on_sasl(std::string_view input, std::string& output);
-  Progress on_sasl_step(const ScramStep& step, std::size_t length, const std::string& reply,
-                        std::string& output);
-  Progress malformed(std::string_view message, std::string_view hint, std::string& output);
-  Progress wrong_password(std::string& output);
-  [[nodiscard]] Want want() const;
+  Progress on_sasl_failure(const ScramStep& step, std::string& output);
+  Progress fatal(ErrorFields fields, std::string& output);
 
   State state_ = State::first_packet;
   bool ssl_request_seen_ = false;
   bool gssenc_request_seen_ = false;
+  bool scram_started_ = false;
   StartupMessage startup_;
   CancelKey cancel_key_;
   std::optional<ScramServer> scram_;

@@ -12,10 +12,10 @@ namespace tidemark::protocol {
 /// Fields"). Views into the parsed body, or into whatever the builder's caller keeps alive.
 struct ErrorFields {
   std::string_view severity = "ERROR";  ///< never localized: field V, or S from a server that sends no V
-  Sqlstate code;
-  std::string_view message;
-  std::string_view detail;  ///< empty: absent
-  std::string_view hint;    ///< empty: absent
+  Sqlstate code = {};
+  std::string_view message = {};
+  std::string_view detail = {};  ///< empty: absent
+  std::string_view hint = {};    ///< empty: absent
 };
 
 /// Parses the body (what follows the length) of an ErrorResponse or NoticeResponse. Unknown fields are

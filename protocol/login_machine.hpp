@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocol/credential.hpp"
 #include "protocol/scram_exchange.hpp"
@@ -88,8 +89,8 @@ class LoginMachine {
 
   Status on_message(char type, std::string_view message, std::string_view body, std::string& output);
   Status on_authentication(std::string_view body, std::string& output);
-  Status on_sasl_offer(std::string_view mechanisms, std::string& output);
-  Status on_scram_step(const ScramStep& step);
+  Status on_sasl_offer(const std::vector<std::string_view>& mechanisms, std::string& output);
+  Status on_scram_failure(const ScramStep& step);
   Status on_parameter_status(std::string_view body);
   Status on_backend_key_data(std::string_view body);
   Status on_error_response(std::string_view message, std::string_view body);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ void wipe(Digest& secret);
 [[nodiscard]] std::string base64_encode(std::string_view bytes);
 /// Strict: padded, canonical, no white space; nothing otherwise.
 [[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
+
+/// The base64 of exactly one digest.
+[[nodiscard]] std::optional<Digest> digest_from_base64(std::string_view text);
 
 inline constexpr int default_scram_iterations = 4096;
 inline constexpr int max_scram_iterations = 10'000'000;

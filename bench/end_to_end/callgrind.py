@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 import subprocess
 import time
 
-from candidates import Candidate
+from support.server_process import ServerProcess
 
 
 class Callgrind:
-    """Starts `candidate` under callgrind in `directory`; its instructions are counted from the first reset on."""
+    """Starts `server` under callgrind; nothing is counted before begin()."""
 
-    def __init__(self, candidate: Candidate, directory: pathlib.Path) -> None:
-        self._candidate = candidate
-        self._directory = directory
-        self._output = f"callgrind.{candidate.name.lower()}"
-        wrapper = ("valgrind", "--tool=callgrind", "--separate-threads=yes", "--instr-atstart=no", "-q",
-                   f"--callgrind-out-file={directory / self._output}")
-        candidate.launch(directory, wrapper, seconds=60)
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        self._directory = server.directory
+        self._output = f"callgrind.{server.kind}"
+        command = server.command()
+        wrapper = ["valgrind", "--tool=callgrind", "--separate-threads=yes", "--instr-atstart=no", "-q",
+                   f"--callgrind-out-file={self._directory / self._output}"]
+        server.command = lambda: wrapper + command  # type: ignore[method-assign]
+        server.start(seconds=60)
 
     def _control(self, *arguments: str) -> None:
-        assert self._candidate.process is not None
-        _, options = self._candidate.command(self._directory)  # the same user: valgrind listens to no other
-        done = subprocess.run(["callgrind_control", *arguments, str(self._candidate.process.pid)],
-                              cwd=self._directory, capture_output=True, text=True, timeout=60, check=False, **options)
+        assert self._server.process is not None
+        # As the same user: valgrind listens to no other.
+        done = subprocess.run(["callgrind_control", *arguments, str(self._server.process.pid)], cwd=self._directory,
+                              capture_output=True, text=True, timeout=60, check=False, **self._server.popen_options())
         if done.returncode or "not running" in done.stdout + done.stderr:
             raise RuntimeError(f"callgrind_control {' '.join(arguments)}: {done.stdout}{done.stderr}")
 

@@ -9,11 +9,12 @@ import shutil
 import sys
 
 import programs
+import candidates
 import load
 from callgrind import Callgrind
-from candidates import Candidate, PgBouncer, Tidemark
 from support.postgres_cluster import PostgresCluster
 from support.run_as import server_user
+from support.server_process import ServerProcess
 from support.watchdog import OwnedDirectory
 
 BASELINE = pathlib.Path(__file__).with_name("instructions.baseline")
@@ -25,40 +26,45 @@ SHORT, LONG = 100, 700
 ALLOWED_GROWTH = 1.10
 
 
-def per_transaction(counted: Callgrind, one: Candidate, directory: pathlib.Path, mode: str) -> tuple[float, int]:
+def pgbench(server: ServerProcess, directory: pathlib.Path, mode: str, transactions: int) -> int:
+    """Runs so many transactions per client; how many that were."""
+    arguments = ["-S", "-M", mode, "-c", str(CLIENTS), "-t", str(transactions)]
+    return load.run(server, directory, arguments, seconds=120).transactions
+
+
+def per_transaction(counted: Callgrind, server: ServerProcess, directory: pathlib.Path, mode: str) -> tuple[float, int]:
     """Instructions of the busiest thread per transaction, and how many of all threads' were another's, in percent.
     The busiest is the worker; the others' work follows the clock, and a clock means nothing under valgrind."""
     totals: list[tuple[int, dict[int, int]]] = []
     for transactions in (SHORT, LONG):
         counted.reset()
-        done = load.run(one, directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", str(transactions)],
-                        prepared=mode == "prepared", seconds=120)
-        totals.append((done.transactions, counted.take()))
+        totals.append((pgbench(server, directory, mode, transactions), counted.take()))
     (few, short), (many, long) = totals
-    worker = max(long, key=long.get)
+    worker = max(long, key=lambda thread: long[thread])
     if worker not in short:
-        raise RuntimeError(f"callgrind's output of {one.name} names no common thread: {short} {long}")
+        raise RuntimeError(f"callgrind's files of {server.kind} name no common thread: {short} {long}")
     others = sum(long.values()) - long[worker]
     return (long[worker] - short[worker]) / (many - few), round(100 * others / sum(long.values()))
 
 
-def measure(one: Candidate, directory: pathlib.Path) -> dict[str, float]:
-    counted = Callgrind(one, directory)
-    try:
-        figures = {}
-        for mode in MODES:
-            load.run(one, directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", "20"], prepared=mode == "prepared")
-        counted.begin()
-        for mode in MODES:
-            # The first counted transactions translate the code once more, and fill the pools in this mode.
-            load.run(one, directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", "20"], prepared=mode == "prepared",
-                     seconds=120)
-            figures[mode], others = per_transaction(counted, one, directory, mode)
-            note = f"; {others} % more in other threads, not counted" if others else ""
-            print(f"{one.name}, {mode}: {figures[mode]:,.0f} instructions per transaction{note}", flush=True)
-        return figures
-    finally:
-        one.stop()
+def measure(one: candidates.Candidate, directory: pathlib.Path) -> dict[str, float]:
+    """Mode -> instructions per transaction; each mode in a fresh process."""
+    figures = {}
+    for mode in MODES:
+        server = one.server(mode)
+        command = server.command
+        try:
+            counted = Callgrind(server)
+            pgbench(server, directory, mode, 20)
+            counted.begin()
+            pgbench(server, directory, mode, 20)
+            figures[mode], others = per_transaction(counted, server, directory, mode)
+        finally:
+            server.close()
+            server.command = command  # type: ignore[method-assign]
+        note = f"; {others} % more in other threads, not counted" if others else ""
+        print(f"{one.name}, {mode}: {figures[mode]:,.0f} instructions per transaction{note}", flush=True)
+    return figures
 
 
 def read_baseline() -> dict[str, float]:
@@ -111,12 +117,14 @@ def main() -> int:
     figures: dict[str, dict[str, float]] = {}
     try:
         with PostgresCluster(replicas=2, auth="trust") as cluster:
-            load.fill(Candidate(cluster.primary.port), owned.path, scale=1)
+            load.fill(candidates.direct(cluster, owned.path).server(), owned.path, scale=1)
             cluster.wait_caught_up()
             if binary:
-                figures["Tidemark"] = measure(Tidemark(cluster.addresses, binary), owned.path)
+                if warning := programs.build_warning(binary):
+                    print(warning)
+                figures["Tidemark"] = measure(candidates.tidemark(cluster, owned.path), owned.path)
             if pgbouncer and not ours_only:
-                other = PgBouncer(cluster.primary.port, pgbouncer)
+                other = candidates.pgbouncer(cluster, owned.path, pgbouncer)
                 figures["PgBouncer"] = measure(other, owned.path)
                 if other.note:
                     print(other.note)

@@ -6,7 +6,7 @@
 #   instructions.sh --check    Tidemark only; fails when it is more than 10 % above instructions.baseline
 #   instructions.sh --store    Tidemark only; writes instructions.baseline
 #
-# TIDEMARK=path and PGBOUNCER=path choose other programs than run.sh would.
+# TIDEMARK_BINARY=path and PGBOUNCER=path choose other programs than run.sh would.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

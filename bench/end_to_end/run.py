@@ -12,12 +12,11 @@ import re
 import sys
 import time
 
-import programs  # noqa: F401  (makes the tests' support package importable)
 import load
-from candidates import Candidate, candidates
+from candidates import MODES, Candidate, candidates, direct
 from idle_clients import IdleClients
 from process import SystemCalls, cpu_seconds, resident_bytes
-from support.postgres_cluster import APP_USER, PostgresCluster
+from support.postgres_cluster import PostgresCluster
 from support.run_as import server_user
 from support.watchdog import OwnedDirectory
 from table import Results, one_decimal, thousands, two_decimals
@@ -25,7 +24,6 @@ from table import Results, one_decimal, thousands, two_decimals
 CLIENTS = 16
 CONNECTING_CLIENTS = 8
 LARGE_CLIENTS = 2
-MODES = ("simple", "extended", "prepared")
 ROWS = [
     row
     for mode in MODES
@@ -64,62 +62,61 @@ class Bench:
         first = number % len(self.contestants)
         return self.contestants[first:] + self.contestants[:first]
 
-    def _measure(self, name: str, one: Candidate, arguments: list[str], cpu_unit: float, **options) -> None:
-        before = cpu_seconds(one.process.pid) if one.process else 0.0
-        done = load.run(one, self.directory, arguments, **options)
+    def _measure(self, name: str, one: Candidate, arguments: list[str], cpu_unit: float, mode: str = "simple",
+                 log_share: float = 0.0) -> None:
+        before = cpu_seconds(one.pid(mode)) if one.is_process else 0.0
+        done = load.run(one.server(mode), self.directory, ["-M", mode, *arguments], log_share)
         self.results.add(f"{name}.tps", one.name, done.per_second)
-        if one.process:
-            spent = cpu_seconds(one.process.pid) - before
+        if one.is_process:
+            spent = cpu_seconds(one.pid(mode)) - before
             self.results.add(f"{name}.cpu", one.name, spent / done.transactions * cpu_unit)
         for title, share in (("p50", 0.50), ("p99", 0.99)):
             self.results.add(f"{name}.{title}", one.name, load.percentile(done.latencies_us, share))
 
+    def _processes(self) -> list[Candidate]:
+        return [one for one in self.contestants if one.is_process]
+
+    def idle_memory(self) -> None:
+        for one in self._processes():
+            # What the first connections make it allocate once is not the price of a client.
+            with IdleClients(one.server(), 20):
+                pass
+            before = resident_bytes(one.pid())
+            with IdleClients(one.server(), one.idle_clients):
+                time.sleep(0.5)
+                grown = resident_bytes(one.pid()) - before
+            self.results.add("idle.bytes", one.name, grown / one.idle_clients)
+
     def warm_up(self) -> None:
         for one in self.contestants:
             for mode in MODES:
-                load.run(one, self.directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", "200"],
-                         prepared=mode == "prepared")
+                load.run(one.server(mode), self.directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", "200"])
 
     def select_only(self) -> None:
         for number in range(self.rounds):
             for mode in MODES:
                 for one in self._in_turn(number):
-                    self._measure(mode, one, ["-S", "-M", mode, "-c", str(CLIENTS), "-T", str(self.seconds)], 1e6,
-                                  prepared=mode == "prepared", log_share=0.2)
+                    self._measure(mode, one, ["-S", "-c", str(CLIENTS), "-T", str(self.seconds)], 1e6, mode,
+                                  log_share=0.2)
 
     def connecting(self) -> None:
+        arguments = ["-C", "-f", str(self.script["connect"]), "-c", str(CONNECTING_CLIENTS)]
         for number in range(self.rounds):
             for one in self._in_turn(number):
-                self._measure("connect", one, ["-C", "-f", str(self.script["connect"]), "-c", str(CONNECTING_CLIENTS),
-                                               "-T", str(max(1, self.seconds // 2))], 1e6)
+                self._measure("connect", one, [*arguments, "-T", str(max(1, self.seconds // 2))], 1e6)
 
     def large_results(self) -> None:
+        arguments = ["-f", str(self.script["large"]), "-c", str(LARGE_CLIENTS), "-j", "2"]
         for number in range(self.rounds):
             for one in self._in_turn(number):
-                self._measure("large", one, ["-f", str(self.script["large"]), "-c", str(LARGE_CLIENTS), "-j", "2",
-                                             "-T", str(max(1, self.seconds // 2))], 1e3)
-
-    def idle_memory(self) -> None:
-        for one in self.contestants:
-            if one.process is None:
-                continue
-            # What the first connections make it allocate once is not the price of a client.
-            with IdleClients(one.port, APP_USER, one.database, 20):
-                pass
-            before = resident_bytes(one.process.pid)
-            with IdleClients(one.port, APP_USER, one.database, one.idle_clients):
-                time.sleep(0.5)
-                grown = resident_bytes(one.process.pid) - before
-            self.results.add("idle.bytes", one.name, grown / one.idle_clients)
+                self._measure("large", one, [*arguments, "-T", str(max(1, self.seconds // 2))], 1e3)
 
     def system_calls(self) -> None:
         for mode in ("simple", "prepared"):
-            for one in self.contestants:
-                if one.process is None:
-                    continue
-                with SystemCalls(one.process.pid, self.directory) as counted:
-                    done = load.run(one, self.directory, ["-S", "-M", mode, "-c", str(CLIENTS), "-t", "500"],
-                                    prepared=mode == "prepared")
+            for one in self._processes():
+                with SystemCalls(one.pid(mode), self.directory) as counted:
+                    done = load.run(one.server(mode), self.directory,
+                                    ["-S", "-M", mode, "-c", str(CLIENTS), "-t", "500"])
                 self.results.add(f"{mode}.calls", one.name, counted.per(done.transactions, waiting=False))
                 self.results.add(f"{mode}.waits", one.name, counted.per(done.transactions, waiting=True))
                 self.calls.append(f"{one.name}, {mode}: {counted.named(done.transactions)}")
@@ -144,15 +141,15 @@ def main() -> int:
     try:
         with PostgresCluster(replicas=2, auth="trust") as cluster:
             only = {name for name in arguments.only.lower().split(",") if name}
-            contestants, missing = candidates(cluster, only)
+            contestants, missing = candidates(cluster, owned.path, only)
             if not contestants:
                 print("nobody left to measure; " + "; ".join(missing), file=sys.stderr)
                 return 2
-            load.fill(Candidate(cluster.primary.port), owned.path, scale=10)
+            load.fill(direct(cluster, owned.path).server(), owned.path, scale=10)
             cluster.wait_caught_up()
             for one in contestants:
-                one.start(owned.path)
                 started.append(one)
+                one.start()
             bench = Bench(owned.path, contestants, rounds, seconds)
             steps = [bench.idle_memory, bench.warm_up, bench.select_only, bench.connecting, bench.large_results]
             if SystemCalls.available():
@@ -164,7 +161,7 @@ def main() -> int:
                 step()
     finally:
         for one in started:
-            one.stop()
+            one.close()
         owned.close()
 
     print(machine())

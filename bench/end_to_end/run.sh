@@ -4,7 +4,7 @@
 #
 #   bench/end_to_end/run.sh [--quick] [--only direct,pgbouncer,haproxy,tidemark] [--json FILE]
 #
-# TIDEMARK=path of the binary (default: build/release/proxy/tidemark, else build/proxy/tidemark), PGBOUNCER=path,
+# TIDEMARK_BINARY=path (default: build/release/proxy/tidemark, else build/proxy/tidemark), PGBOUNCER=path,
 # HAPROXY=path choose other programs.
 set -euo pipefail
 

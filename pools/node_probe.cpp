@@ -1,0 +1,280 @@
+#include "pools/node_probe.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include <boost/asio/ip/address.hpp>
+
+namespace tidemark::pools {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// The role is read once, in a subquery that PostgreSQL does not flatten because its function is volatile:
+// a promotion in the middle cannot mix the two branches. The position comes before the timeline: the
+// timeline of a recovering server only grows, so a position is never claimed for an older timeline than its
+// own. A control file's timeline is of the last checkpoint: on a new primary that is the old one, so there
+// the name of the WAL file being written tells; on a standby it is the floor when no WAL receiver runs.
+constexpr const char* kPrepare = R"(
+prepare tidemark_position as
+  select r.in_recovery,
+         case when r.in_recovery then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end,
+         case when r.in_recovery then (pg_stat_get_wal_receiver()).received_tli end
+    from (select pg_is_in_recovery() as in_recovery) r;
+prepare tidemark_probe as
+  select r.in_recovery,
+         case when r.in_recovery then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end,
+         case when r.in_recovery
+              then greatest((pg_stat_get_wal_receiver()).received_tli,
+                            (pg_control_recovery()).min_recovery_end_timeline,
+                            (pg_control_checkpoint()).timeline_id)
+              else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 end
+    from (select pg_is_in_recovery() as in_recovery) r;
+select (pg_control_system()).system_identifier,
+       (pg_control_init()).bytes_per_wal_segment,
+       (pg_control_init()).wal_block_size,
+       pg_has_role('pg_read_all_stats', 'usage'))";
+
+constexpr int kRefusalsTolerated = 3;
+constexpr auto kLongestPause = std::chrono::seconds(1);
+
+template <class Number>
+std::optional<Number> parse_number(std::optional<std::string_view> text) {
+  Number number{};
+  if (!text) return std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc{} || end != text->data() + text->size()) return std::nullopt;
+  return number;
+}
+
+/// An unsigned integer in network byte order, as the binary format has bool, int4, int8 and pg_lsn.
+template <class Number>
+std::optional<Number> decode(std::optional<std::string_view> bytes) {
+  if (!bytes || bytes->size() != sizeof(Number)) return std::nullopt;
+  std::uint64_t number = 0;
+  for (const char byte : *bytes) number = number << 8 | static_cast<unsigned char>(byte);
+  return static_cast<Number>(number);
+}
+
+}  // namespace
+
+NodeProbe::NodeProbe(asio::io_context& io, CallbackGuard& guard, const ClusterSettings& settings,
+                     routing::NodeId node, std::uint64_t& incarnations, ProbeListener& listener)
+    : guard_(guard),
+      settings_(settings),
+      node_(node),
+      incarnations_(incarnations),
+      listener_(listener),
+      connection_(io, guard, *this),
+      timer_(io),
+      resolver_(io) {}
+
+void NodeProbe::start() {
+  if (state_ == State::stopped) attempt();
+}
+
+void NodeProbe::stop() {
+  state_ = State::stopped;
+  ++attempt_;
+  timer_.cancel();
+  resolver_.cancel();
+  connection_.close();
+}
+
+void NodeProbe::probe_now() {
+  if (state_ == State::pausing) return attempt();
+  probe_wanted_ = true;
+  ask_next();
+}
+
+void NodeProbe::ask_position() {
+  position_wanted_ = true;
+  ask_next();
+}
+
+void NodeProbe::attempt() {
+  ++attempt_;
+  last_attempt_ = Clock::now();
+  probe_wanted_ = true;
+  position_wanted_ = false;
+  refusals_ = 0;
+  const std::string& host = address().host;
+  boost::system::error_code not_numeric;
+  asio::ip::make_address(host, not_numeric);
+  if (host.starts_with('/') || !not_numeric) {
+    hosts_.assign(1, host);
+  } else if (hosts_.empty()) {
+    return resolve();
+  }
+  connect();
+}
+
+void NodeProbe::resolve() {
+  state_ = State::resolving;
+  set_timer(Clock::now() + settings_.probe_timeout);
+  const auto done = [this, attempt = attempt_](const boost::system::error_code& error,
+                                               const asio::ip::tcp::resolver::results_type& results) {
+    if (attempt != attempt_ || state_ != State::resolving) return;
+    if (error) return pause("cannot resolve the name: " + error.message());
+    for (const auto& entry : results) hosts_.push_back(entry.endpoint().address().to_string());
+    std::reverse(hosts_.begin(), hosts_.end());
+    if (hosts_.empty()) return pause("the name has no address");
+    connect();
+  };
+  resolver_.async_resolve(address().host, std::to_string(address().port), guard_.wrap(done));
+}
+
+void NodeProbe::connect() {
+  state_ = State::connecting;
+  timer_.cancel();
+  host_ = std::move(hosts_.back());
+  hosts_.pop_back();
+  const auto limit = std::chrono::ceil<std::chrono::milliseconds>(settings_.probe_timeout);
+  connection_.connect({host_, address().port, settings_.monitor_user, settings_.monitor_password,
+                       settings_.monitor_database, "tidemark-monitor", limit},
+                      settings_.probe_timeout);
+}
+
+void NodeProbe::on_connected() {
+  state_ = State::preparing;
+  incarnation_ = ++incarnations_;
+  timeline_ = {};
+  primary_ = false;
+  connection_.query(kPrepare, settings_.probe_timeout);
+}
+
+void NodeProbe::take_constants(const LibpqResult& result) {
+  const auto system_identifier = parse_number<std::int64_t>(result.value(0, 0));
+  const auto segment_size = parse_number<std::uint64_t>(result.value(0, 1));
+  const auto block_size = parse_number<std::uint64_t>(result.value(0, 2));
+  if (!system_identifier || !segment_size || !block_size || !std::has_single_bit(*segment_size) ||
+      !std::has_single_bit(*block_size)) {
+    connection_.close();
+    return pause("the server's constants make no sense");
+  }
+  // Without it the receiver's timeline is hidden, and a standby's position might be taken for another one's.
+  if (result.value(0, 3) != "t") {
+    connection_.close();
+    return pause("the monitor's role lacks pg_read_all_stats (grant pg_monitor to it)");
+  }
+  system_identifier_ = static_cast<std::uint64_t>(*system_identifier);
+  wal_segment_size_ = *segment_size;
+  wal_block_size_ = *block_size;
+  hosts_.clear();  // the next loss resolves the name anew
+  state_ = State::ready;
+  listener_.resolved({node_, host_, address().port});
+  if (state_ != State::ready) return;
+  set_timer(Clock::now() + settings_.probe_interval);
+  ask_next();
+}
+
+void NodeProbe::ask_next() {
+  if (state_ != State::ready || (!probe_wanted_ && !position_wanted_)) return;
+  full_ = probe_wanted_;
+  probe_wanted_ = position_wanted_ = false;  // the full question answers the cheap one too
+  state_ = State::asking;
+  listener_.asking(node_);
+  if (state_ != State::asking) return;
+  asked_at_ = Clock::now();
+  if (full_) next_probe_ = asked_at_ + settings_.probe_interval;
+  connection_.execute(full_ ? "tidemark_probe" : "tidemark_position", settings_.probe_timeout);
+}
+
+void NodeProbe::on_result(const LibpqResult& result) {
+  if (state_ == State::preparing) return take_constants(result);
+  const auto in_recovery = decode<std::uint8_t>(result.value(0, 0));
+  const auto position = decode<std::uint64_t>(result.value(0, 1));
+  const auto timeline = decode<std::uint32_t>(result.value(0, 2));
+  if (result.rows() != 1 || !in_recovery || (full_ && !timeline)) {
+    return on_refused("the answer to a probe makes no sense");
+  }
+  state_ = State::ready;
+  refusals_ = 0;
+  const bool recovering = *in_recovery != 0;
+  if (full_) primary_ = !recovering;
+  if (recovering) {
+    if (timeline) timeline_ = std::max(timeline_, routing::TimelineId{*timeline});
+  } else if (full_) {
+    timeline_ = {*timeline};
+  } else if (!primary_) {
+    // Promoted since the last full answer: its new timeline must be known first.
+    probe_wanted_ = true;
+    listener_.unanswered(node_);
+    return ask_next();
+  }
+  routing::Observation observation;
+  observation.node = node_;
+  observation.incarnation = incarnation_;
+  observation.asked_at = asked_at_;
+  observation.answered_at = Clock::now();
+  observation.in_recovery = recovering;
+  observation.system_identifier = system_identifier_;
+  observation.timeline = timeline_;
+  observation.position = {position.value_or(0)};
+  if (!recovering) {
+    observation.position =
+        routing::without_page_header(observation.position, wal_segment_size_, wal_block_size_);
+  }
+  listener_.observed(observation);
+  ask_next();
+}
+
+void NodeProbe::on_refused(std::string_view why) {
+  const bool preparing = state_ == State::preparing;
+  state_ = State::ready;
+  if (preparing || ++refusals_ > kRefusalsTolerated) {
+    connection_.close();
+    return pause(why);
+  }
+  probe_wanted_ = true;
+  listener_.unanswered(node_);
+  ask_next();
+}
+
+void NodeProbe::on_lost(std::string_view why) {
+  pause(why);
+}
+
+void NodeProbe::pause(std::string_view why) {
+  state_ = State::pausing;
+  position_wanted_ = false;
+  // At once for a connection that has lasted and for the other addresses of a name; else paced.
+  const auto pace = std::min<Clock::duration>(settings_.probe_interval, kLongestPause);
+  const auto now = Clock::now();
+  set_timer(hosts_.empty() ? std::max(now, last_attempt_ + pace) : now);
+  listener_.lost(node_, why);
+}
+
+void NodeProbe::set_timer(Clock::time_point at) {
+  timer_.expires_at(at);
+  timer_.async_wait(guard_.wrap([this](const boost::system::error_code& error) {
+    // A timer that was set anew after it had expired still calls the first handler.
+    if (!error && Clock::now() >= timer_.expiry()) on_timer();
+  }));
+}
+
+void NodeProbe::on_timer() {
+  switch (state_) {
+    case State::pausing:
+      return attempt();
+    case State::resolving:
+      resolver_.cancel();
+      return pause("resolving the name took too long");
+    case State::ready:
+    case State::asking: {
+      const auto now = Clock::now();
+      const bool due = now >= next_probe_;
+      set_timer(due ? now + settings_.probe_interval : next_probe_);
+      if (due) probe_now();
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+}  // namespace tidemark::pools

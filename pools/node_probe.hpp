@@ -1,0 +1,99 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "pools/callback_guard.hpp"
+#include "pools/libpq_connection.hpp"
+#include "pools/pool_settings.hpp"
+#include "routing/cluster_reducer.hpp"
+
+namespace tidemark::pools {
+
+/// Told what a NodeProbe learns. Called on the monitor's thread.
+class ProbeListener {
+ public:
+  /// A question is about to be sent to `node`; its answer comes with observed, or unanswered, or lost.
+  virtual void asking(routing::NodeId node) = 0;
+  virtual void resolved(const routing::NodeResolved& address) = 0;
+  virtual void observed(const routing::Observation& observation) = 0;
+  virtual void unanswered(routing::NodeId node) = 0;
+  virtual void lost(routing::NodeId node, std::string_view why) = 0;
+
+ protected:
+  ~ProbeListener() = default;
+};
+
+/// Asks one node for role, timeline and position, on a connection of its own, for ever: every
+/// probe_interval, and when told to. Connects again by itself. On the monitor's thread only.
+class NodeProbe final : private LibpqClient {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `incarnations` counts the probe connections of all nodes; all references must outlive the probe.
+  NodeProbe(boost::asio::io_context& io, CallbackGuard& guard, const ClusterSettings& settings,
+            routing::NodeId node, std::uint64_t& incarnations, ProbeListener& listener);
+
+  void start();
+  void stop();
+  /// The full question as soon as the one under way is answered; ends a pause between two attempts to
+  /// connect.
+  void probe_now();
+  /// The cheap question (role and position), likewise; nothing while there is no connection.
+  void ask_position();
+
+ private:
+  enum class State : std::uint8_t { stopped, pausing, resolving, connecting, preparing, ready, asking };
+
+  void attempt();
+  void resolve();
+  void connect();
+  void pause(std::string_view why);
+  void ask_next();
+  void on_timer();
+  void set_timer(Clock::time_point at);
+  void take_constants(const LibpqResult& result);
+  void on_connected() override;
+  void on_result(const LibpqResult& result) override;
+  void on_refused(std::string_view why) override;
+  void on_lost(std::string_view why) override;
+  [[nodiscard]] const NodeAddress& address() const { return settings_.nodes[routing::index(node_)]; }
+
+  CallbackGuard& guard_;
+  const ClusterSettings& settings_;
+  routing::NodeId node_;
+  std::uint64_t& incarnations_;
+  ProbeListener& listener_;
+  LibpqConnection connection_;
+  boost::asio::steady_timer timer_;
+  boost::asio::ip::tcp::resolver resolver_;
+
+  State state_ = State::stopped;
+  std::uint64_t attempt_ = 0;       // a resolver's late answer to an earlier attempt is ignored
+  std::vector<std::string> hosts_;  // numeric addresses of the name, the next one to try at the back
+  std::string host_;                // the one that is tried or connected
+  Clock::time_point last_attempt_{};
+  bool probe_wanted_ = false;
+  bool position_wanted_ = false;
+  bool full_ = false;  // the question under way is the full one
+  int refusals_ = 0;   // in a row
+  Clock::time_point asked_at_{};
+  Clock::time_point next_probe_{};
+
+  // Of this incarnation.
+  std::uint64_t incarnation_ = 0;
+  std::uint64_t system_identifier_ = 0;
+  std::uint64_t wal_segment_size_ = 0;
+  std::uint64_t wal_block_size_ = 0;
+  routing::TimelineId timeline_;  // a recovering server never goes back to an older one
+  bool primary_ = false;          // the last full answer said so
+};
+
+}  // namespace tidemark::pools

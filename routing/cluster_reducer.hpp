@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "routing/cluster_view.hpp"
+#include "routing/primary_trail.hpp"
 
 namespace tidemark::routing {
 
@@ -36,33 +38,42 @@ struct NodeResolved {
 
 using ClusterEvent = std::variant<Observation, NodeLost, NodeResolved>;
 
-/// When the primary's position passed what value, by the proxy's clock: what lag in time is measured with.
-/// Part of the reducer's state, bounded.
-class PrimaryTrail {
- public:
-  void passed(TimePoint at, Lsn position);
-  void clear() { samples_.clear(); }
-  /// How long ago the primary passed `replayed`; zero if `replayed` is all there is. The age of the newest
-  /// sample counts as lag only when the replica has not replayed all of it.
-  [[nodiscard]] Duration age(Lsn replayed, TimePoint now) const;
-
- private:
-  struct Sample { TimePoint at; Lsn position; };
-  std::vector<Sample> samples_;
-};
-
 /// The view plus what is needed to make the next one. Pure: time is in the events.
 class ClusterReducer {
  public:
+  /// `initial` lists the nodes with name, weight and, where known, address; nothing else of it is kept.
   explicit ClusterReducer(ClusterView initial);
-  /// Applies one event. The rules (10: one primary; 3: incarnations) are in README.md of this room.
+  /// Applies one event. The rules (10: one primary; 3: incarnations) are in README.md of this room. Events of
+  /// unknown nodes are ignored.
   void apply(const ClusterEvent& event);
   [[nodiscard]] const ClusterView& view() const { return view_; }
 
  private:
+  /// What is known of a node beside its NodeState.
+  struct Memory {
+    bool answers = false;                 // its last event was an observation
+    TimePoint lost_at{};                  // questions of the same incarnation asked before this do not count
+    std::uint64_t least_incarnation = 0;  // older ones were of another address
+  };
+
+  [[nodiscard]] bool accept(const Observation& observation);
+  void accept(const NodeLost& lost);
+  void accept(const NodeResolved& resolved);
   void judge(TimePoint now);
+  void identify(const Observation& observation);
+  void elect();
+  [[nodiscard]] NodeFault fault_of(const NodeState& node) const;
+  [[nodiscard]] bool is_writable(const NodeState& node) const;
+  void measure(TimePoint now);
+
   ClusterView view_;
   PrimaryTrail trail_;
+  std::vector<Memory> memory_;           // by node
+  bool identifier_is_primarys_ = false;  // view_.system_identifier was a writable node's, so it is for good
+  TimelineId newest_timeline_;           // highest of any writable node so far, also of duplicates
+  std::optional<NodeId> trail_of_;       // the primary whose positions the trail holds,
+  TimelineId trail_timeline_;            // and on what timeline
+  TimePoint now_{};                      // of the latest event that had a time
 };
 
 }  // namespace tidemark::routing

@@ -13,7 +13,7 @@ namespace tidemark::config {
 
 /// [listen]: where clients connect.
 struct ListenSettings {
-  std::string address = "127.0.0.1";  ///< numeric IPv4 or IPv6, no brackets; "*": every interface
+  std::string address = "127.0.0.1";  ///< numeric IPv4 or IPv6, no brackets
   std::uint16_t port = 6432;
 };
 

@@ -144,8 +144,7 @@ class Judge {
     ++verdict_.reads_by_node[read.node];
     const KeyHistory& key = keys_[read.key];
     const std::int64_t newest = key.initial + key.attempts_until(read.end);
-    if (read.version > newest || read.version < key.initial)
-      add({ViolationKind::impossible_version, read, newest, std::nullopt});
+    if (read.version > newest) add({ViolationKind::impossible_version, read, newest, std::nullopt});
     const auto found = floors_.find(read.key);
     if (found == floors_.end()) return;
     const Floor& floor = found->second;

@@ -184,7 +184,7 @@ TEST(HistoryChecker, StartsFromTheInitialVersions) {
   script.history.initial[7] = 40;
   script.write(1, 7, 41).read(1, 7, 41);
   EXPECT_EQ(script.verdict().violations(), 0U);
-  script.read(3, 7, 39);
+  script.read(3, 7, 42);
   EXPECT_EQ(script.verdict().count(ViolationKind::impossible_version), 1U);
 }
 

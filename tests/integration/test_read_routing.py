@@ -1,0 +1,154 @@
+"""Reads at replicas, writes at the primary, and one's own writes read back: asked of the servers themselves."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+import pytest
+
+pytestmark = pytest.mark.proxy_only
+
+
+def port(connection) -> int:
+    return connection.execute("select inet_server_port()").fetchone()[0]
+
+
+@pytest.fixture
+def connection(proxy):
+    with psycopg.connect(proxy.dsn(connect_timeout=10), autocommit=True) as made:
+        yield made
+
+
+def ports(nodes) -> set[int]:
+    return {node.port for node in nodes}
+
+
+def test_plain_reads_are_answered_by_a_replica(connection, cluster):
+    assert {port(connection) for _ in range(50)} <= ports(cluster.replicas)
+
+
+def test_one_client_stays_with_one_replica(connection):
+    assert len({port(connection) for _ in range(50)}) == 1
+
+
+def test_clients_are_spread_over_the_replicas(proxy, cluster):
+    seen = set()
+    for _ in range(40):
+        with proxy.connect() as sql:
+            seen.add(sql.value("select inet_server_port()"))
+    assert seen == ports(cluster.replicas)
+
+
+def test_writes_go_to_the_primary(connection, cluster, table):
+    connection.execute(f"create table {table} (port int)")
+    assert connection.execute(f"insert into {table} select inet_server_port() returning port").fetchone() == (cluster.primary.port,)
+
+
+@pytest.mark.parametrize("prepare", [False, True], ids=["unprepared", "prepared"])
+def test_two_hundred_own_writes_are_read_back_at_once(connection, table, prepare):
+    connection.prepare_threshold = 0 if prepare else None
+    connection.execute(f"create table {table} (v int)")
+    connection.execute(f"insert into {table} values (0)")
+    for index in range(1, 201):
+        connection.execute(f"update {table} set v = %s", [index])
+        assert connection.execute(f"select v from {table}").fetchone() == (index,)
+
+
+def test_two_hundred_own_writes_in_transactions_are_read_back_at_once(connection, table):
+    connection.execute(f"create table {table} (v int)")
+    connection.execute(f"insert into {table} values (0)")
+    for index in range(1, 201):
+        with connection.transaction():
+            connection.execute(f"update {table} set v = %s", [index])
+        assert connection.execute(f"select v from {table}").fetchone() == (index,)
+
+
+@pytest.mark.limit(120)
+def test_own_writes_are_read_back_with_delayed_and_paused_replicas(make_proxy, nodes, table):
+    proxy = make_proxy()
+    nodes.replicas[0].set_apply_delay(200)
+    nodes.replicas[1].pause_replay()
+    with psycopg.connect(proxy.dsn(connect_timeout=10), autocommit=True) as connection:
+        connection.execute(f"create table {table} (v int)")
+        connection.execute(f"insert into {table} values (0)")
+        for index in range(1, 201):
+            connection.execute(f"update {table} set v = %s", [index])
+            assert connection.execute(f"select v from {table}").fetchone() == (index,)
+
+
+def test_after_a_write_reads_return_to_a_replica(connection, cluster, table):
+    connection.execute(f"create table {table} (v int)")
+    at_replicas = 0
+    for index in range(50):
+        connection.execute(f"insert into {table} values ({index})")
+        time.sleep(0.005)  # the think time of a user who is very fast
+        at_replicas += port(connection) in ports(cluster.replicas)
+    assert at_replicas >= 40, f"{at_replicas} of 50 reads after 5 ms"
+
+
+def test_a_read_only_transaction_runs_at_a_replica(connection, cluster):
+    connection.execute("begin read only")
+    first = port(connection)
+    assert first in ports(cluster.replicas) and port(connection) == first
+    connection.execute("commit")
+    connection.execute("begin transaction isolation level repeatable read, read only")
+    assert port(connection) in ports(cluster.replicas)
+    connection.execute("commit")
+
+
+def test_other_transactions_run_at_the_primary(connection, cluster):
+    connection.execute("begin")
+    assert port(connection) == cluster.primary.port
+    connection.execute("commit")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["select inet_server_port() from pg_database limit 1 for update", "select inet_server_port(), pg_current_xact_id()",
+     "select inet_server_port(), nextval('{table}_s')", "select inet_server_port(), pg_advisory_xact_lock(1)",
+     "with w as (insert into {table} values (1) returning 1) select inet_server_port() from w"],
+)  # fmt: skip
+def test_what_may_write_goes_to_the_primary(connection, cluster, table, shop, statement):
+    shop(f"create table {table} (v int)", f"create sequence {table}_s owned by {table}.v")
+    cluster.primary.rows("grant update on pg_database to app", dbname="shop") if "for update" in statement else None
+    assert connection.execute(statement.format(table=table)).fetchone()[0] == cluster.primary.port
+
+
+def test_a_hint_sends_a_read_to_the_primary(connection, cluster):
+    text = "/* tidemark: node=primary */ select inet_server_port()"
+    assert connection.execute(text).fetchone()[0] == cluster.primary.port
+
+
+def test_consistency_primary_sends_all_reads_there(make_proxy, cluster):
+    proxy = make_proxy({"routing": {"consistency": "primary"}})
+    with psycopg.connect(proxy.dsn(connect_timeout=10), autocommit=True) as connection:
+        assert {port(connection) for _ in range(20)} == {cluster.primary.port}
+
+
+def test_consistency_eventual_never_asks_where_the_writer_is(make_proxy, nodes, table):
+    """The check of the checker: with a delayed replica `eventual` does give a stale answer."""
+    proxy = make_proxy({"routing": {"consistency": "eventual", "max_lag": "60s"}})
+    with psycopg.connect(proxy.dsn(connect_timeout=10), autocommit=True) as connection:
+        connection.execute(f"create table {table} (v int)")
+        connection.execute(f"insert into {table} values (0)")
+        nodes.wait_caught_up()
+        for node in nodes.replicas:
+            node.set_apply_delay(300)
+        stale = 0
+        for index in range(1, 21):
+            connection.execute(f"update {table} set v = %s", [index])
+            stale += connection.execute(f"select v from {table}").fetchone() != (index,)
+    assert stale > 0
+
+
+def test_routing_is_counted_by_node_and_reason(make_proxy, cluster, table):
+    proxy = make_proxy()
+    with proxy.connect() as sql:
+        sql.rows(f"create table {table} (v int)")
+        for _ in range(20):
+            sql.value("select 1")
+    metrics = proxy.metrics()
+    assert metrics.sum("tidemark_statements_routed_total", node=cluster.primary.address) >= 1
+    at_replicas = sum(metrics.sum("tidemark_statements_routed_total", node=node.address) for node in cluster.replicas)
+    assert at_replicas >= 15, "\n".join(line for line in metrics.text.splitlines() if "routed" in line)

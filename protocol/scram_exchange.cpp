@@ -19,6 +19,7 @@ constexpr ScramStep unsupported(std::string_view reason) {
 std::optional<std::string_view> take_attribute(std::string_view& rest, char name) {
   if (rest.size() < 2 || rest[0] != name || rest[1] != '=') return std::nullopt;
   const std::size_t comma = rest.find(',');
+  if (comma == rest.size() - 1) return std::nullopt;  // a comma only stands between attributes
   const std::string_view value = rest.substr(2, comma == std::string_view::npos ? comma : comma - 2);
   rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
   return value;

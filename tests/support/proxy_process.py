@@ -42,7 +42,10 @@ class ProxyProcess(ServerProcess):
         users: Mapping[str, str] | None = None,
         directory: pathlib.Path | None = None,
     ) -> None:
-        port, self.http_port = free_ports(2)
+        changes = overrides or {}
+        ports = free_ports(2)
+        port = changes.get("listen", {}).get("port", ports[0])
+        self.http_port = changes.get("http", {}).get("port", ports[1])
         super().__init__(port, directory)
         self.users = dict(users or {APP_USER: APP_PASSWORD})
         self.config: dict[str, Any] = merged(
@@ -59,9 +62,8 @@ class ProxyProcess(ServerProcess):
                 },
                 "workers": {"threads": 2},
             },
-            overrides or {},
+            changes,
         )
-        self.port = self.config["listen"]["port"]
         self.write_config()
 
     def _file(self, name: str) -> pathlib.Path:

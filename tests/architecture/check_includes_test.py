@@ -52,6 +52,7 @@ WRONG = {
     "Asio in config": ("config/a.cpp", "#include <boost/asio.hpp>\n", "boost is not for this file"),
     "Asio in a pure module of pools": ("pools/pool_settings.cpp", "#include <boost/asio.hpp>\n", "no I/O"),
     "OpenSSL beside scram": ("protocol/a.cpp", "#include <openssl/evp.h>\n", "openssl is not for this file"),
+    "OpenSSL in a session": ("proxy/a.cpp", "#include <openssl/rand.h>\n", "openssl is not for this file"),
     "OpenSSL in a header": ("pools/a.hpp", HEADER + "#include <openssl/ssl.h>\n", "openssl is not for this file"),
     "libpq in another pools file": ("pools/a.cpp", "#include <libpq-fe.h>\n", "libpq is not for this file"),
     "libpq by its folder": ("proxy/a.cpp", "#include <postgresql/libpq-fe.h>\n", "libpq is not for this file"),

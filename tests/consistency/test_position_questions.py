@@ -1,0 +1,67 @@
+"""What read-your-writes costs the primary: questions for its position, counted by the primary itself."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from driver import HELD, primary_dsn, run_driver
+from support.postgres_cluster import MONITOR_USER
+
+pytestmark = pytest.mark.proxy_only
+
+# Sums over the monitor's statements. A probe reads the position too, together with the node's role; it is counted
+# apart, since there is one per probe_interval, whoever writes.
+_COUNT = f"""
+    select coalesce(sum(calls) filter (where query not ilike '%pg_is_in_recovery%'), 0)::int,
+           coalesce(sum(calls) filter (where query ilike '%pg_is_in_recovery%'), 0)::int
+    from pg_stat_statements s join pg_roles r on r.oid = s.userid
+    where r.rolname = '{MONITOR_USER}' and query ~* 'pg_current_wal_(insert|flush)_lsn'
+"""
+
+
+def questions(cluster) -> tuple[int, int]:
+    """How often the proxies' monitors have asked for the position: alone, and as part of a probe."""
+    return cluster.primary.rows(_COUNT, dbname="shop")[0]
+
+
+@pytest.mark.parametrize("interval_ms", [1, 20])
+def test_64_writers_who_read_ask_seldom(make_proxy, nodes, interval_ms):
+    proxy = make_proxy("session", {"routing": {"position_interval": f"{interval_ms}ms"}, "pool": {"size": 64}})
+    alone_before, probes_before = questions(nodes)
+    began = time.monotonic()
+    report = run_driver(
+        f"64 writers, position_interval {interval_ms} ms", proxy.dsn(), primary_dsn(nodes),
+        seconds=8, writers=64, reads_per_write=1, counter_writers=0, counter_readers=0, shared=0, transactions=0,
+        min_advancing_reads=0,
+    )  # fmt: skip
+    seconds = time.monotonic() - began
+    alone, probes = questions(nodes)
+    alone, probes = alone - alone_before, probes - probes_before
+    print(
+        f"  position questions            {alone}: {alone / report['writes']:.4f} per write, {alone / seconds:.1f} /s"
+        f" (and {probes} probes)"
+    )
+    assert report["violations"] == 0
+    assert report["errors"] == {}
+    assert 0 < alone + probes
+    assert alone <= 0.2 * report["writes"]
+    assert alone <= seconds * 1000 / interval_ms + 1
+    # Probes must not be a way around the limit: one per probe_interval (100 ms), with room for those at once.
+    assert probes <= seconds / 0.1 * 2 + 10
+
+
+def test_nobody_asks_when_nobody_writes(make_proxy, nodes):
+    proxy = make_proxy("session")
+    readers = {"writers": 0, "counter_writers": 0, "shared": 0, "counter_readers": 8, "transactions": 0}
+    nothing = {"min_own_reads": 0, "min_advancing_reads": 0, "min_nodes": 1}
+    run_driver("readers, warming up", proxy.dsn(), primary_dsn(nodes), seconds=1, think_ms=2, **readers, **nothing)
+    before, _ = questions(nodes)
+    report = run_driver("readers alone", proxy.dsn(), primary_dsn(nodes), seconds=4, think_ms=2, **readers, **nothing)
+    after, _ = questions(nodes)
+    print(f"  position questions            {after - before}")
+    assert report.exit_code == HELD
+    assert report["reads"] > 100
+    # What happens once per connection (a first floor) is allowed, what happens per read is not.
+    assert after - before <= 2 * report["connections"] + 10

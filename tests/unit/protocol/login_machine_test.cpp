@@ -307,7 +307,9 @@ TEST(LoginMachine, ReportedParametersAreBounded) {
   Status status = Status::more;
   std::size_t count = 0;
   while (status == Status::more && count < 2 * LoginMachine::max_parameter_statuses) {
-    status = login.feed(message('S', "p" + std::to_string(count++) + "\0v\0"s));
+    std::string body = std::to_string(count++);
+    body += "\0v\0"sv;
+    status = login.feed(message('S', body));
   }
   EXPECT_EQ(status, Status::failed);
   EXPECT_EQ(count, LoginMachine::max_parameter_statuses + 1);

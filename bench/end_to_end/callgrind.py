@@ -9,6 +9,13 @@ import time
 from support.server_process import ServerProcess
 
 
+def parse_totals(dump: str) -> tuple[int, int] | None:
+    """Thread number and instructions of one of callgrind's files; None while it is not written to its end."""
+    total = re.search(r"^totals: (\d+)", dump, re.MULTILINE)
+    thread = re.search(r"^thread: (\d+)", dump, re.MULTILINE)
+    return (int(thread[1]) if thread else 1, int(total[1])) if total else None
+
+
 class Callgrind:
     """Starts `server` under callgrind; nothing is counted before begin()."""
 
@@ -52,10 +59,7 @@ class Callgrind:
     def _read(self) -> dict[int, int]:
         counts: dict[int, int] = {}
         for file in self._directory.glob(f"{self._output}.*"):
-            text = file.read_text(encoding="utf-8", errors="replace")
-            total = re.search(r"^(?:totals|summary): (\d+)", text, re.MULTILINE)
-            thread = re.search(r"^thread: (\d+)", text, re.MULTILINE)
-            if total:
-                number = int(thread[1]) if thread else 1
-                counts[number] = counts.get(number, 0) + int(total[1])
+            found = parse_totals(file.read_text(encoding="utf-8", errors="replace"))
+            if found:
+                counts[found[0]] = counts.get(found[0], 0) + found[1]
         return counts

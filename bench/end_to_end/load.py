@@ -28,6 +28,15 @@ def percentile(ordered: list[int], share: float) -> float | None:
     return float(ordered[min(len(ordered) - 1, int(share * len(ordered)))]) if ordered else None
 
 
+def parse_pgbench(output: str) -> tuple[int, float]:
+    """Transactions, and transactions per second without the time of connecting (with -C: with it)."""
+    processed = re.search(r"^number of transactions actually processed: (\d+)", output, re.MULTILINE)
+    speed = re.search(r"^tps = ([\d.]+)", output, re.MULTILINE)
+    if not processed or not speed:
+        raise RuntimeError(f"pgbench's output is not understood:\n{output}")
+    return int(processed[1]), float(speed[1])
+
+
 def _pgbench(server: ServerProcess, directory: pathlib.Path, arguments: list[str],
              seconds: float) -> subprocess.CompletedProcess[str]:
     beside = postgres_bin() / "pgbench"
@@ -53,15 +62,12 @@ def run(server: ServerProcess, directory: pathlib.Path, arguments: list[str], lo
         old.unlink()
     logging = ["--log", f"--log-prefix={prefix}", f"--sampling-rate={log_share}"] if log_share else []
     done = _pgbench(server, directory, ["-n", *arguments, *logging], seconds)
-    processed = re.search(r"actually processed: (\d+)", done.stdout)
-    speed = re.search(r"tps = ([\d.]+)", done.stdout)
-    if not processed or not speed:
-        raise RuntimeError(f"pgbench's output is not understood:\n{done.stdout}")
+    transactions, per_second = parse_pgbench(done.stdout)
     latencies = []
     for log in directory.glob("transactions.*"):
         latencies += [int(line.split()[2]) for line in log.read_text(encoding="ascii").splitlines()]
         log.unlink()
-    return Load(int(processed[1]), float(speed[1]), sorted(latencies))
+    return Load(transactions, per_second, sorted(latencies))
 
 
 def fill(server: ServerProcess, directory: pathlib.Path, scale: int) -> None:

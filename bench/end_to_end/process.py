@@ -36,6 +36,16 @@ def resident_bytes(pid: int) -> int:
     return sum(int(amount) for amount in re.findall(r"^Private_\w+:\s+(\d+) kB", text, re.MULTILINE)) * 1024
 
 
+def parse_strace(summary: str) -> dict[str, int]:
+    """strace -c's table ("% time, seconds, usecs/call, calls, [errors,] syscall") as name -> calls."""
+    calls = {}
+    for line in summary.splitlines():
+        fields = line.split()
+        if len(fields) >= 5 and fields[3].isdigit() and fields[-1] not in ("total", "syscall"):
+            calls[fields[-1]] = int(fields[3])
+    return calls
+
+
 class SystemCalls:
     """Counts the system calls of all threads of `pid` during the block, by strace: the process runs several times
     slower meanwhile, so nothing else may be measured in the same pass."""
@@ -72,11 +82,7 @@ class SystemCalls:
         self._strace.send_signal(signal.SIGINT)
         self._strace.wait(timeout=10)
         self._strace.stderr.close()
-        for line in self._file.read_text(encoding="ascii").splitlines():
-            # "% time, seconds, usecs/call, calls, [errors,] name"
-            fields = line.split()
-            if len(fields) >= 5 and fields[3].isdigit() and fields[-1] not in ("total", "syscall"):
-                self.calls[fields[-1]] = int(fields[3])
+        self.calls = parse_strace(self._file.read_text(encoding="ascii"))
 
     def per(self, transactions: int, waiting: bool) -> float:
         """Calls per transaction: those that only wait, or all others."""

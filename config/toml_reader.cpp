@@ -79,9 +79,10 @@ class Reader {
       const std::string path =
           prefix.empty() ? std::string(name.str()) : prefix + '.' + std::string(name.str());
       const Position key_at = begin_of(name.source());
-      // A dot inside a quoted key is part of its name, so such a key can never be one of ours.
-      const Key* key = name.str().find('.') == std::string_view::npos ? schema_.find(path) : nullptr;
-      if (key == nullptr) {
+      const Key* key = schema_.find(path);
+      if (name.str().find('.') != std::string_view::npos) {
+        error(key_at, "unknown key " + in_quotes(path) + ": in quotes the dot is part of the name");
+      } else if (key == nullptr) {
         unknown_key(key_at, path);
       } else if (key->support == Support::refused) {
         error(key_at, in_quotes(path) + " is not supported by this version");

@@ -244,6 +244,19 @@ TEST(LoginMachine, AServerThatSkipsOrFakesItsProofIsRefused) {
   expect_failure(early, Kind::protocol_violation, "08P01");
 }
 
+TEST(LoginMachine, ASecondAuthenticationIsRefusedAndGetsNoAnswer) {
+  const std::string cleartext = message('R', "\0\0\0\x03"sv);
+  for (const std::string& second :
+       {cleartext, message('R', "\0\0\0\x05salt"sv), message('R', "\0\0\0\x0aSCRAM-SHA-256\0\0"sv)}) {
+    Login login(Credential::plain("pencil"));
+    EXPECT_EQ(login.feed(cleartext), Status::more);
+    login.take_output();
+    EXPECT_EQ(login.feed(second), Status::failed);
+    EXPECT_EQ(login.output, "");
+    expect_failure(login, Kind::protocol_violation, "08P01");
+  }
+}
+
 TEST(LoginMachine, WhatItCannotDoItSays) {
   for (const auto body : {"\0\0\0\x02"sv, "\0\0\0\x07"sv, "\0\0\0\x09"sv}) {
     Login login(Credential::plain("pencil"));

@@ -175,6 +175,22 @@ TEST(ScramServer, BindingFlagYHasToBeRepeated) {
   }
 }
 
+TEST(ScramServer, ASoundProofForAnotherNonceIsRefused) {
+  for (const bool replayed : {false, true}) {
+    ScramServer server(&verifier, "user", server_nonce, process_secret);
+    std::string reply;
+    ASSERT_EQ(server.on_client_first("n,,n=,r=abc", reply).verdict, ScramVerdict::ok);
+    const std::string without_proof =
+        "c=biws,r=abc" + base64_encode(replayed ? std::string(18, 'o') : server_nonce);
+    const Digest salted = salted_password("pencil", verifier.salt, verifier.iterations);
+    const Digest signature =
+        hmac_sha256(as_bytes(verifier.stored_key), "n=,r=abc," + reply + "," + without_proof);
+    const std::string proof = base64_encode(as_bytes(exclusive_or(client_key(salted), signature)));
+    EXPECT_EQ(server.on_client_final(without_proof + ",p=" + proof, reply).verdict,
+              replayed ? ScramVerdict::malformed : ScramVerdict::ok);
+  }
+}
+
 TEST(ScramServer, NoStepTwiceAndNoneOutOfOrder) {
   Pair pair;
   std::string reply;

@@ -155,6 +155,8 @@ class Story:
                 break
             except psycopg2.Error as error:
                 errors.append(f"{error.pgcode} {str(error).splitlines()[0]}")
+                if client.connection.closed:
+                    break
         written = time.monotonic()
         manager.join()
         for text in errors:

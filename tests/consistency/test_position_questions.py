@@ -11,11 +11,11 @@ from support.postgres_cluster import MONITOR_USER
 
 pytestmark = pytest.mark.proxy_only
 
-# Sums over the monitor's statements. A probe reads the position too, together with the node's role; it is counted
-# apart, since there is one per probe_interval, whoever writes.
+# Sums over the monitor's statements. A probe reads the position too, together with what tells the timeline; it is
+# counted apart, since there is one per probe_interval, whoever writes.
 _COUNT = f"""
-    select coalesce(sum(calls) filter (where query not ilike '%pg_is_in_recovery%'), 0)::int,
-           coalesce(sum(calls) filter (where query ilike '%pg_is_in_recovery%'), 0)::int
+    select coalesce(sum(calls) filter (where query not ilike '%pg_walfile_name%'), 0)::int,
+           coalesce(sum(calls) filter (where query ilike '%pg_walfile_name%'), 0)::int
     from pg_stat_statements s join pg_roles r on r.oid = s.userid
     where r.rolname = '{MONITOR_USER}' and query ~* 'pg_current_wal_(insert|flush)_lsn'
 """

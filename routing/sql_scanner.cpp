@@ -133,14 +133,17 @@ bool SqlScanner::string_body(Escapes escapes) {
     }
     if (c == '\0') doubtful_ = true;
     if (c != '\\' || escapes == Escapes::none) continue;
+    const char after = peek(1);
+    const bool may_move_the_end = after == '\'' || after == '\\';
     // The backslash may be the second byte of a character (at_[-1] is at worst the opening quote).
-    if (has(at_[-1], kHigh)) doubtful_ = true;
+    if (may_move_the_end && has(at_[-1], kHigh)) doubtful_ = true;
     if (escapes == Escapes::backslash) {
       if (++at_ == end_) return false;
-    } else if (peek(1) == '\'') {
+      if (*at_ == '\0') doubtful_ = true;
+    } else if (after == '\'') {
       // With standard_conforming_strings off the string would go on.
       doubtful_ = true;
-    } else if (peek(1) == '\\') {
+    } else if (after == '\\') {
       ++at_;
     }
   }

@@ -86,6 +86,7 @@ def test_the_same_run_under_eventual_is_caught(make_proxy, uneven):
 
 
 @pytest.mark.proxy_only
+@pytest.mark.slow
 @pytest.mark.parametrize("balance", ["round_robin", "random", "least_connections"])
 def test_session_consistency_holds_without_pinning(make_proxy, uneven, balance):
     proxy = make_proxy("session", {"routing": {"load_balance": balance}})
@@ -95,6 +96,7 @@ def test_session_consistency_holds_without_pinning(make_proxy, uneven, balance):
 
 
 @pytest.mark.proxy_only
+@pytest.mark.slow
 @pytest.mark.parametrize("level, absent", [("read_your_writes", "stale_read"), ("monotonic_reads", "step_back")])
 def test_each_weaker_level_keeps_its_own_guarantee(make_proxy, uneven, level, absent):
     proxy = make_proxy(level)

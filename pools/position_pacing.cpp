@@ -9,6 +9,9 @@ namespace {
 
 constexpr double kWritesPerQuestion = 8;
 constexpr double kMemorySeconds = 0.1;
+// A lone writer makes one write per question, however often it writes; several make more.
+constexpr double kLoneWriter = 1.25;
+constexpr double kQuestionsRemembered = 8;
 // However few the writes, a session that needs an answer gets it soon.
 constexpr auto kLongestSpacing = std::chrono::milliseconds(4);
 
@@ -24,6 +27,7 @@ std::optional<PositionPacing::TimePoint> PositionPacing::next_start() const {
 }
 
 PositionPacing::Duration PositionPacing::spacing() const {
+  if (writes_per_question_ < kLoneWriter) return least_;
   const double most = std::chrono::duration<double>(most_).count();
   if (rate_ * most <= kWritesPerQuestion) return most_;
   const auto wanted =
@@ -34,8 +38,9 @@ PositionPacing::Duration PositionPacing::spacing() const {
 void PositionPacing::started(TimePoint now, std::uint64_t writes) {
   if (last_start_ && now > *last_start_) {
     const double seconds = std::chrono::duration<double>(now - *last_start_).count();
-    const double rate = static_cast<double>(writes - std::min(writes, writes_)) / seconds;
-    rate_ += (1 - std::exp(-seconds / kMemorySeconds)) * (rate - rate_);
+    const double since = static_cast<double>(writes - std::min(writes, writes_));
+    rate_ += (1 - std::exp(-seconds / kMemorySeconds)) * (since / seconds - rate_);
+    writes_per_question_ += (since - writes_per_question_) / kQuestionsRemembered;
   }
   if (!last_start_ || now > *last_start_) writes_ = writes;
   last_start_ = now;

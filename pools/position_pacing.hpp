@@ -7,8 +7,9 @@
 namespace tidemark::pools {
 
 /// When the primary may be asked for its position again: one question at a time, starts at least `least`
-/// apart, and under load only one question for about eight writes. Whether anybody wants an answer is the
-/// caller's business. Pure; time is an argument.
+/// apart, and under load only one question for about eight writes, but never later than 4 ms after the last
+/// one. A lone writer, who waits for each answer before it writes again, does not count as load. Whether
+/// anybody wants an answer is the caller's business. Pure; time is an argument.
 class PositionPacing {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -33,6 +34,7 @@ class PositionPacing {
   Duration least_;
   Duration most_;
   double rate_ = 0;
+  double writes_per_question_ = 1;
   std::uint64_t writes_ = 0;
   std::optional<TimePoint> last_start_;
   bool under_way_ = false;

@@ -86,7 +86,6 @@ inline constexpr StatementCase kStatementCases[] = {
     {kRead, "SELECT $$;DROP TABLE t;$$"},
     {kRead, "SELECT $a$ $$ ; $b$ INSERT $a$"},
     {kRead, "SELECT $_1é$ ; $_1é$"},
-    {kRead, "SELECT $1$$;$$"},
     {kRead, "SELECT E'\\''"},
     {kRead, "SELECT e'\\\\', 1"},
     {kRead, "SELECT E'a\\'; DROP TABLE t; --'"},

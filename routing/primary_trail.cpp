@@ -12,10 +12,10 @@ void PrimaryTrail::passed(TimePoint at, Lsn position) {
   if (samples_.size() >= 2) {
     Sample& newest = samples_.back();
     const Sample& before = samples_[samples_.size() - 2];
-    // A stretch without writes is two samples, its beginning and its end. Else the newest sample gives way
-    // while it is close to its predecessor: what is forgotten makes lag look longer, never shorter.
-    const bool idle = before.position == newest.position && newest.position == position;
-    if (idle || newest.at - before.at < kSpacing) {
+    // Of a stretch without writes only the end counts: what is less was passed before it. Else the newest
+    // sample gives way while it is close to its predecessor: what is forgotten makes lag look longer, never
+    // shorter.
+    if (newest.position == position || newest.at - before.at < kSpacing) {
       newest = {at, position};
       return;
     }

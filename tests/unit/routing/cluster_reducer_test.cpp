@@ -338,6 +338,13 @@ TEST_F(Reducer, ANewTimelineStartsANewTrail) {
   EXPECT_EQ(node(kC).lag_bytes, ByteLag{0});
 }
 
+TEST_F(Reducer, APrimaryPromotedAnewStartsANewTrailAsWell) {
+  writable(kA, 0, 100);
+  writable(kA, 1000, 500, {.timeline = 3});
+  standby(kB, 1500, 400, {.timeline = 3, .answered_after = 0});
+  EXPECT_EQ(node(kB).lag_time, milliseconds(500)) << "timeline 3 was first seen at 1000";
+}
+
 TEST(PrimaryTrail, AgeCountsFromTheLastSampleThatIsReplayed) {
   PrimaryTrail trail;
   EXPECT_EQ(trail.age({0}, at_ms(5)), Duration::zero()) << "nothing is known";

@@ -150,6 +150,17 @@ TEST_F(Decide, AFloorNotReachedAtTheLastReplicaAsksThatReplica) {
   EXPECT_EQ(read(view).reason, Reason::moved);
 }
 
+TEST_F(Decide, StaysRatherThanMovesWhenItsOwnReplicaIsBehind) {
+  const ClusterView view =
+      ClusterBuilder().primary(300).replica(300, 9).replica(300, 9).replica(100, 9).build();
+  pin_to(view, NodeId{3});
+  session_.written = known(300);
+  const NodeId other = read(view).node == kB ? kC : kB;
+  session_.last_replica = LastReplica{other, 1, at_ms(8)};
+  EXPECT_EQ(read(view).node, other) << "although the third has the better bid";
+  EXPECT_EQ(read(view).reason, Reason::floor_reached);
+}
+
 TEST_F(Decide, ALastReplicaThatIsNotInTheViewIsUnknown) {
   const ClusterView view = ClusterBuilder().primary(300).replica(300).build();
   session_.last_replica = LastReplica{NodeId{9}, 1, at_ms(8)};

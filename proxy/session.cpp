@@ -1,0 +1,348 @@
+#include "proxy/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/frame.hpp"
+#include "protocol/frontend_messages.hpp"
+#include "proxy/cancel_sender.hpp"
+#include "proxy/session_limits.hpp"
+
+namespace tidemark::proxy {
+
+namespace {
+
+void append_ready(std::string& out, char status) {
+  out.append("Z\0\0\0\5", 5);
+  out.push_back(status);
+}
+
+void append_parameter_status(std::string& out, std::string_view name, std::string_view value) {
+  const auto length = static_cast<std::uint32_t>(4 + name.size() + 1 + value.size() + 1);
+  out.push_back('S');
+  for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<char>(length >> shift));
+  out.append(name).push_back('\0');
+  out.append(value).push_back('\0');
+}
+
+}  // namespace
+
+Session::Session(Worker& worker, SessionStart start)
+    : worker_(worker),
+      client_(std::move(start.client)),
+      in_(worker.blocks()),
+      group_(start.group),
+      settings_(std::move(start.settings)),
+      serial_(start.serial),
+      user_key_(start.serial ^ (std::uint64_t{worker.worker_number()} << 48)),
+      timer_(worker.reactor(), [this] { on_deadline(); }) {
+  in_.append(start.input);
+  cancel_key_ = worker_.shared().cancels.add({worker_.worker_number(), serial_});
+}
+
+Session::~Session() { worker_.shared().cancels.remove(cancel_key_.process_id); }
+
+void Session::begin() {
+  arrived_ = worker_.reactor().now();
+  const auto known = group_->welcomes.find(settings_);
+  if (known != group_->welcomes.end()) return greet(*known->second);
+  welcoming_ = true;
+  unit_is_read_ = true;
+  route();
+}
+
+void Session::greet(const protocol::ParameterList& parameters) {
+  welcoming_ = false;
+  worker_.counters().logins.add();
+  std::string& out = worker_.own_bytes();
+  out.clear();
+  for (const auto& [name, value] : parameters) append_parameter_status(out, name, value);
+  protocol::append_backend_key_data(out, cancel_key_);
+  append_ready(out, 'I');
+  send_to_client(out);
+  if (closing_) return;
+  client_readable_ = true;
+  process_input();
+  resume_reading();
+}
+
+void Session::learn_welcome() {
+  auto parameters = std::make_shared<protocol::ParameterList>(server_->parameters());
+  // The client talks to the cluster, which can be written to, whichever node has answered.
+  protocol::set_parameter(*parameters, "in_hot_standby", "off");
+  if (group_->welcomes.size() >= kMaxWelcomes) group_->welcomes.clear();
+  group_->welcomes[settings_] = parameters;
+  release_server();
+  greet(*parameters);
+}
+
+void Session::on_events(pools::IoEvents events) {
+  if (closing_) return;
+  if (events.broken) return close();
+  if (events.writable && client_.blocked()) {
+    if (!client_.flush()) return close();
+    if (!client_.blocked() && server_ != nullptr && server_->readable) read_server();
+    if (closing_) return;
+  }
+  if (events.peer_closed) {
+    client_gone_ = true;
+    // Nobody to answer: do not wait on. What a server already runs goes to its end, as with PostgreSQL.
+    if (wait_ != Wait::none) return close();
+  }
+  if (events.readable) {
+    client_readable_ = true;
+    resume_reading();
+  }
+}
+
+void Session::resume_reading() {
+  if (closing_ || !client_readable_ || welcoming_) return;
+  read_client();
+}
+
+/// Takes bytes while they are wanted: not while a unit is under way (unless its rest is still to come) and not
+/// faster than the server takes them.
+void Session::read_client() {
+  while (!closing_ && client_readable_ && wait_ == Wait::none && !(server_ != nullptr && server_->socket.blocked())) {
+    const bool copying = server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in;
+    if (unit_in_flight_ && !unit_is_open() && !copying && long_message_left_ == 0) return;
+    if ((copying || long_message_left_ > 0) && in_.empty()) {
+      // Passed on at once from the shared block; only what is left over is kept.
+      const auto got = client_.receive(worker_.scratch(), Worker::kScratchSize);
+      if (got.would_block) {
+        client_readable_ = false;
+        return;
+      }
+      if (got.closed) return close();
+      if (got.bytes < Worker::kScratchSize) client_readable_ = client_gone_;
+      in_.append({worker_.scratch(), got.bytes});
+    } else {
+      const auto room = in_.prepare();
+      const auto got = client_.receive(room.data, room.size);
+      if (got.would_block) {
+        client_readable_ = false;
+        in_.consume(0);
+        return;
+      }
+      if (got.closed) return close();
+      in_.commit(got.bytes);
+      // A short read has emptied the socket; at the end of the stream another one is needed to learn of it.
+      if (got.bytes < room.size) client_readable_ = client_gone_;
+    }
+    process_input();
+  }
+}
+
+bool Session::unit_is_open() const {
+  return mid_sequence_ && unit_.messages.empty();
+}
+
+void Session::process_input() {
+  if (in_process_input_) return;
+  in_process_input_ = true;
+  while (!closing_ && wait_ == Wait::none && !welcoming_ && !in_.empty()) {
+    if (server_ != nullptr && server_->socket.blocked()) break;
+    const std::size_t before = in_.size();
+    if (skip_to_sync_) {
+      skip_to_sync();
+    } else if (long_message_left_ > 0) {
+      forward_long_message();
+    } else if (server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in) {
+      forward_copy_in();
+    } else {
+      if (unit_in_flight_ && !unit_is_open()) break;
+      if (!take_next_unit()) break;
+      continue;
+    }
+    if (in_.size() == before) break;
+  }
+  in_process_input_ = false;
+}
+
+/// False when more bytes are needed, or nothing more can be done now.
+bool Session::take_next_unit() {
+  using End = protocol::Unit::End;
+  switch (unit_.scan(in_.view())) {
+    case End::incomplete: {
+      const auto head = unit_.next_head(in_.view());
+      const std::size_t wanted = head.size == 0 ? 0 : head.offset + std::size_t{head.size};
+      if (std::max(wanted, in_.size()) <= kMaxHeldUnit || head.size == 0) return false;
+      if (head.type == 'P' && head.size <= kMaxHeldParse && in_.size() < wanted) return false;
+      begin_long_unit();
+      return true;
+    }
+    case End::invalid:
+      protocol_error("unknown message type or impossible length");
+      return false;
+    case End::terminate:
+      close();
+      return false;
+    case End::stray_copy:
+      in_.consume(unit_.size);
+      unit_.clear();
+      return true;
+    case End::query:
+    case End::sync:
+    case End::flush:
+    case End::function_call:
+      begin_unit();
+      return true;
+  }
+  return false;
+}
+
+/// After an error of ours in the extended protocol: as a server would, ignores everything up to Sync.
+void Session::skip_to_sync() {
+  while (in_.size() >= protocol::kFrameHeader || long_message_left_ > 0) {
+    if (long_message_left_ > 0) {
+      const std::size_t part = std::min(long_message_left_, in_.size());
+      in_.consume(part);
+      long_message_left_ -= part;
+      if (long_message_left_ > 0) return;
+      continue;
+    }
+    const auto frame = protocol::peek_frame(in_.view());
+    if (!frame.valid()) return protocol_error("impossible length");
+    if (frame.type == 'X') return close();
+    if (frame.type == 'S') {
+      in_.consume(std::min(frame.size, in_.size()));
+      skip_to_sync_ = false;
+      std::string& out = worker_.own_bytes();
+      out.clear();
+      append_ready(out, status_);
+      return send_to_client(out);
+    }
+    long_message_left_ = frame.size;
+  }
+}
+
+void Session::forward_copy_in() {
+  std::string_view bytes = in_.view();
+  std::size_t send = 0;
+  while (bytes.size() - send >= protocol::kFrameHeader) {
+    const auto frame = protocol::peek_frame(bytes.substr(send));
+    if (!frame.valid()) return protocol_error("impossible length");
+    if (frame.type == 'd' && bytes.size() - send < frame.size) {
+      long_message_left_ = frame.size - (bytes.size() - send);
+      long_message_ends_unit_ = false;
+      send = bytes.size();
+      break;
+    }
+    if (bytes.size() - send < frame.size) {
+      if (frame.size > kMaxHeldUnit) return protocol_error("message too long");
+      break;
+    }
+    if (frame.type == 'X') return close();
+    send += frame.size;
+    if (frame.type == 'c' || frame.type == 'f') {
+      server_->pipeline.copy_in_ended();
+      break;
+    }
+    if (frame.type != 'd' && frame.type != 'H' && frame.type != 'S') {
+      return protocol_error("only CopyData, CopyDone and CopyFail may be sent during COPY FROM STDIN");
+    }
+  }
+  if (send == 0) return;
+  if (!server_->socket.send(bytes.substr(0, send))) server_->readable = true;
+  in_.consume(send);
+  if (server_ != nullptr && server_->readable) read_server();
+}
+
+void Session::forward_long_message() {
+  const std::size_t part = std::min(long_message_left_, in_.size());
+  if (server_ != nullptr && !server_->socket.send(in_.view().substr(0, part))) server_->readable = true;
+  in_.consume(part);
+  long_message_left_ -= part;
+  if (long_message_left_ == 0 && long_message_ends_unit_) mid_sequence_ = false;
+  if (server_ != nullptr && server_->readable) read_server();
+}
+
+void Session::send_to_client(std::string_view bytes) {
+  if (!closing_ && !client_.send(bytes)) close();
+}
+
+void Session::protocol_error(std::string_view what) { fail_session(describe(Failure::protocol_violation, what)); }
+
+/// Ends the unit at hand with an error of ours, as a server would; the session goes on.
+void Session::fail_unit(const ClientError& error, char ready_status) {
+  using End = protocol::Unit::End;
+  std::string& out = worker_.own_bytes();
+  out.clear();
+  protocol::append_error_response(
+      out, {.severity = "ERROR", .code = error.code, .message = error.message, .detail = error.detail, .hint = error.hint});
+  status_ = ready_status;
+  // A Query alone, and whatever its own Sync ends, is answered with ReadyForQuery; else the client still owes a Sync.
+  const bool ends = unit_.end == End::sync || unit_.end == End::function_call ||
+                    (unit_.end == End::query && unit_.messages.size() <= 1);
+  if (ends) {
+    append_ready(out, ready_status);
+  } else {
+    skip_to_sync_ = true;
+  }
+  forget_parsed();
+  clear_unit();
+  send_to_client(out);
+}
+
+/// The unit is over, however it ended; its bytes go.
+void Session::clear_unit() {
+  if (unit_held_) in_.consume(unit_.size);
+  unit_.clear();
+  parsed_names_.clear();
+  unit_held_ = unit_in_flight_ = unit_is_long_ = own_sync_ = mid_sequence_ = false;
+}
+
+/// The names that this unit gave to statements are not given.
+void Session::forget_parsed() {
+  for (const auto& parsed : parsed_names_) {
+    if (!parsed.name.empty()) prepared_.erase(parsed.name);
+  }
+  parsed_names_.clear();
+}
+
+void Session::fail_session(const ClientError& error) {
+  if (closing_) return;
+  std::string out;
+  protocol::append_error_response(
+      out, {.severity = "FATAL", .code = error.code, .message = error.message, .detail = error.detail, .hint = error.hint});
+  if (long_reply_left_ == 0) send_to_client(out);
+  close();
+}
+
+void Session::cancel() {
+  if (closing_ || welcoming_) return;
+  if (wait_ != Wait::none) {
+    end_wait();
+    leave();
+    fail_unit(describe(Failure::canceled), status_);
+    process_input();
+    return resume_reading();
+  }
+  if (server_ != nullptr && unit_in_flight_) CancelSender::start(worker_, *server_);
+}
+
+void Session::shut_down(bool force) {
+  if (closing_) return;
+  if (!force && (unit_in_flight_ || status_ != 'I')) return;
+  fail_session(describe(Failure::shutting_down));
+}
+
+void Session::close() {
+  if (closing_) return;
+  closing_ = true;
+  end_wait();
+  leave();
+  if (server_ != nullptr) {
+    if (!unit_in_flight_ && !mid_sequence_ && status_ == 'I' && pin_reason_ == nullptr) {
+      release_server();
+    } else {
+      drop_server();
+    }
+  }
+  in_.clear();
+  worker_.reactor().remove(client_.descriptor(), *this);
+  client_.close();
+  worker_.close_session(*this);
+}
+
+}  // namespace tidemark::proxy

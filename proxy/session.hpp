@@ -1,0 +1,221 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/inlined_vector.h>
+
+#include "pools/gather.hpp"
+#include "pools/pool.hpp"
+#include "pools/read_buffer.hpp"
+#include "protocol/error_response.hpp"
+#include "protocol/frontend_messages.hpp"
+#include "protocol/unit.hpp"
+#include "proxy/error_mapping.hpp"
+#include "proxy/session_mark.hpp"
+#include "proxy/statement_cache.hpp"
+#include "proxy/worker.hpp"
+#include "routing/decide.hpp"
+
+namespace tidemark::proxy {
+
+/// What a new session begins with, once its client is authenticated.
+struct SessionStart {
+  pools::Socket client;
+  std::string input;  ///< bytes that came behind the login
+  PoolGroup* group = nullptr;
+  pools::SettingsPointer settings;
+  std::uint64_t serial = 0;
+};
+
+/// One client from its login to its end. It takes units from the client, has each routed (decide), sends it to
+/// a server connection that it leases for as long as it must, and relays the answer. Thin: what bytes mean is
+/// protocol's, which node is routing's, which connection is pools'. README.md tells the life of a query, and
+/// which file holds which part:
+///   session.cpp          life, input from the client, waiting
+///   session_units.cpp    what a unit is, sending it, prepared statements
+///   session_routing.cpp  decide, leases, waits, what a lost server means
+///   session_replies.cpp  bytes from the server, marks, the end of a unit
+class Session final : public pools::EventHandler, public pools::ServerHolder, public pools::Waiter {
+ public:
+  Session(Worker& worker, SessionStart start);
+  ~Session() override;
+
+  /// Greets the client, or waits for a server that tells what to greet it with.
+  void begin();
+  /// The view or a position changed; called only while waiting. `topology`: roles or faults changed, too.
+  void on_published(bool topology);
+  /// A CancelRequest with this session's key came.
+  void cancel();
+  /// The worker drains: ends the session now if it holds no transaction, else later (`force`: now).
+  void shut_down(bool force);
+  /// The node is no longer what this session's server connection was taken for: closes it.
+  void fence();
+
+  [[nodiscard]] bool is_waiting() const { return wait_ != Wait::none; }
+  [[nodiscard]] pools::ServerConnection* server() const { return server_; }
+  [[nodiscard]] const PoolGroup* group() const { return group_; }
+  /// Its server connection was taken as one to the primary.
+  [[nodiscard]] bool on_former_primary() const { return server_ != nullptr && sent_to_primary_; }
+  [[nodiscard]] std::uint64_t serial() const { return serial_; }
+  [[nodiscard]] std::int32_t process_id() const { return cancel_key_.process_id; }
+
+  // Events.
+  void on_events(pools::IoEvents events) override;
+  void on_server_events(pools::ServerConnection& server, pools::IoEvents events) override;
+  void on_server_ready(pools::ServerConnection& server) override;
+  void on_server_unavailable(const protocol::LoginFailure& failure) override;
+  pools::ServerHolder& holder() override { return *this; }
+
+ private:
+  /// What the session waits for, if it does.
+  enum class Wait : std::uint8_t { none, position, replay, primary, server, retry };
+  /// What may become of a unit whose server is lost.
+  enum class UnitKind : std::uint8_t { read, begin, write, commit, rollback, in_transaction };
+
+  struct ParsedName {
+    std::string name;
+    pools::StatementId id;
+  };
+
+  // session.cpp
+  void read_client();
+  void process_input();
+  bool take_next_unit();
+  void skip_to_sync();
+  void forward_copy_in();
+  void forward_long_message();
+  void resume_reading();
+  void close();
+  void send_to_client(std::string_view bytes);
+  void fail_unit(const ClientError& error, char ready_status);
+  void fail_session(const ClientError& error);
+  void clear_unit();
+  void forget_parsed();
+  void greet(const protocol::ParameterList& parameters);
+  void learn_welcome();
+  void protocol_error(std::string_view what);
+  [[nodiscard]] bool unit_is_open() const;
+
+  // session_units.cpp
+  void begin_unit();
+  bool classify_unit();
+  void add_class(const routing::Classification& classification);
+  PreparedText* find_prepared(std::string_view name);
+  const routing::Classification& classification_of(PreparedText& text);
+  bool answer_locally();
+  void answer_failed_transaction();
+  void answer_failed_sequence(std::string& out);
+  [[nodiscard]] bool ends_transaction(std::string_view sql) const;
+  void begin_long_unit();
+  void send_unit();
+  void push_message(const protocol::FrontendMessage& message, std::string_view bytes, pools::Gather& out);
+  void push_parse(const protocol::ParseView& parse, std::string_view whole, pools::Gather& out);
+  void push_bind(std::string_view whole, pools::Gather& out);
+  void push_target(char type, std::string_view whole, pools::Gather& out);
+  void push_long_head(pools::Gather& out);
+  /// The name under which a server knows the client's `name`; makes sure that it does.
+  std::string server_name(std::string_view name, pools::Gather& out);
+  void ensure_unnamed(pools::Gather& out);
+  bool forget_statements(std::string_view sql, std::string& tag);
+  void ensure_prepared(PreparedText& text, pools::Gather& out);
+  void apply_settings(pools::Gather& out);
+
+  // session_routing.cpp
+  void route();
+  void follow(const routing::Decision& decision);
+  void lease_from(const routing::Decision& decision);
+  void start_on(pools::ServerConnection& server);
+  void begin_wait(Wait what, pools::Reactor::TimePoint deadline);
+  void end_wait();
+  void on_deadline();
+  void release_server();
+  void drop_server();
+  void on_server_lost();
+  void retry_unit(Retry reason);
+  void answer_lost_unit();
+  [[nodiscard]] routing::SessionContext context();
+  [[nodiscard]] routing::StatementContext statement() const { return {.is_read = unit_is_read_, .primary_only = primary_only_}; }
+
+  // session_replies.cpp
+  void read_server();
+  std::size_t process_replies(std::string_view bytes, pools::Gather& out);
+  bool on_reply(char type, std::string_view body, bool whole, protocol::Pipeline::Verdict& verdict);
+  enum class ErrorFate : std::uint8_t { forward, retry, lost };
+  ErrorFate judge_error(std::string_view body);
+  void on_completed(const protocol::Pipeline::Entry& entry);
+  void on_parameter_status(std::string_view body);
+  void inject(pools::Gather& out);
+  void note_progress();
+  void finish_unit();
+  void on_confused_server();
+
+  Worker& worker_;
+  pools::Socket client_;
+  pools::ReadBuffer in_;
+  PoolGroup* group_;
+  pools::SettingsPointer settings_;
+  std::uint64_t serial_;
+  std::uint64_t user_key_;
+  protocol::CancelKey cancel_key_;
+  pools::ServerConnection* server_ = nullptr;
+
+  // The unit at hand.
+  protocol::Unit unit_;
+  UnitKind unit_kind_ = UnitKind::write;
+  bool unit_is_read_ = false;
+  bool unit_pins_ = false;          ///< leaves state in its session
+  bool unit_in_flight_ = false;     ///< sent (in part) and not answered in full
+  bool unit_held_ = false;          ///< its bytes are still in in_, so that it can be sent again
+  bool unit_is_long_ = false;       ///< its last message is passed on without being held
+  bool unit_executes_ = false;      ///< holds a Query, Execute or FunctionCall
+  bool unit_failed_ = false;        ///< the server answered with an error
+  bool unit_changes_functions_ = false;
+  bool own_sync_ = false;           ///< we sent the Sync: the client is not told of its ReadyForQuery
+  bool primary_only_ = false;
+  bool replied_ = false;            ///< the client was sent something of the answer
+  bool draining_refusal_ = false;   ///< a refused read's server is drained to its ReadyForQuery
+  std::uint8_t attempts_ = 0;
+  routing::Reason reason_ = routing::Reason::write;
+  std::uint64_t sent_incarnation_ = 0;
+  bool sent_to_primary_ = false;
+  pools::Reactor::TimePoint arrived_{};
+  absl::InlinedVector<ParsedName, 1> parsed_names_;  ///< by the tag of their pipeline entries
+  std::size_t long_message_left_ = 0;    ///< bytes of a frontend message that is passed on without being held
+  bool long_message_ends_unit_ = false;
+  std::size_t long_reply_left_ = 0;      ///< the same for a backend message
+  bool long_reply_swallowed_ = false;
+
+  // The session.
+  SessionMark written_;
+  SessionMark seen_;
+  std::optional<routing::LastReplica> last_replica_;
+  absl::flat_hash_map<std::string, StatementCache::Reference, routing::StringHash, std::equal_to<>> prepared_;
+  bool unnamed_on_server_ = false;   ///< the leased server has it
+  std::string unnamed_;              ///< definition of the unnamed statement; empty: none
+  const char* pin_reason_ = nullptr; ///< static; null: not pinned
+  char status_ = 'I';                ///< of the last ReadyForQuery
+  bool mid_sequence_ = false;        ///< the server was sent messages that no Sync or Query has ended
+  bool transaction_on_primary_ = false;
+  bool transaction_lost_ = false;    ///< the server of an open transaction went away: to be told
+  bool failed_transaction_ = false;  ///< told: nothing runs until ROLLBACK or COMMIT
+  bool skip_to_sync_ = false;
+  bool welcoming_ = false;
+  bool closing_ = false;
+  bool client_readable_ = false;
+  bool client_gone_ = false;
+  bool in_process_input_ = false;
+
+  Wait wait_ = Wait::none;
+  std::optional<std::list<Session*>::iterator> wait_place_;
+  pools::Reactor::TimePoint wait_began_{};
+  routing::Decision pending_;        ///< while waiting for a server connection
+  pools::Reactor::Timer timer_;
+};
+
+}  // namespace tidemark::proxy

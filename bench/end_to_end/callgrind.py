@@ -56,6 +56,17 @@ class Callgrind:
                 return counts
             time.sleep(0.1)
 
+    def profile(self, thread: int, lines: int = 30) -> str:
+        """The functions that the thread spent its instructions in between the last reset and the last take."""
+        for file in self._directory.glob(f"{self._output}.*"):
+            found = parse_totals(file.read_text(encoding="utf-8", errors="replace"))
+            if found and found[0] == thread:
+                done = subprocess.run(["callgrind_annotate", "--auto=no", str(file)], capture_output=True, text=True,
+                                      timeout=120, check=False)
+                functions = done.stdout.partition("file:function")[2].splitlines()
+                return "\n".join([line[:160] for line in functions if line.strip()[:1].isdigit()][:lines])
+        return ""
+
     def _read(self) -> dict[int, int]:
         counts: dict[int, int] = {}
         for file in self._directory.glob(f"{self._output}.*"):

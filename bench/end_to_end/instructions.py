@@ -32,7 +32,8 @@ def pgbench(server: ServerProcess, directory: pathlib.Path, mode: str, transacti
     return load.run(server, directory, arguments, seconds=120).transactions
 
 
-def per_transaction(counted: Callgrind, server: ServerProcess, directory: pathlib.Path, mode: str) -> tuple[float, int]:
+def per_transaction(counted: Callgrind, server: ServerProcess, directory: pathlib.Path, mode: str,
+                    profile: bool) -> tuple[float, int]:
     """Instructions of the busiest thread per transaction, and how many of all threads' were another's, in percent.
     The busiest is the worker; the others' work follows the clock, and a clock means nothing under valgrind."""
     totals: list[tuple[int, dict[int, int]]] = []
@@ -43,11 +44,13 @@ def per_transaction(counted: Callgrind, server: ServerProcess, directory: pathli
     worker = max(long, key=lambda thread: long[thread])
     if worker not in short:
         raise RuntimeError(f"callgrind's files of {server.kind} name no common thread: {short} {long}")
+    if profile:
+        print(f"{server.kind}, {mode}, {many} transactions and {CLIENTS} logins:\n{counted.profile(worker)}")
     others = sum(long.values()) - long[worker]
     return (long[worker] - short[worker]) / (many - few), round(100 * others / sum(long.values()))
 
 
-def measure(one: candidates.Candidate, directory: pathlib.Path) -> dict[str, float]:
+def measure(one: candidates.Candidate, directory: pathlib.Path, profile: bool) -> dict[str, float]:
     """Mode -> instructions per transaction; each mode in a fresh process."""
     figures = {}
     for mode in MODES:
@@ -58,7 +61,7 @@ def measure(one: candidates.Candidate, directory: pathlib.Path) -> dict[str, flo
             pgbench(server, directory, mode, 20)
             counted.begin()
             pgbench(server, directory, mode, 20)
-            figures[mode], others = per_transaction(counted, server, directory, mode)
+            figures[mode], others = per_transaction(counted, server, directory, mode, profile)
         finally:
             server.close()
             server.command = command  # type: ignore[method-assign]
@@ -102,6 +105,7 @@ def main() -> int:
     task = parser.add_mutually_exclusive_group()
     task.add_argument("--check", action="store_true", help="fail when the stored figures are exceeded by over 10 %%")
     task.add_argument("--store", action="store_true", help="write the stored figures")
+    parser.add_argument("--profile", action="store_true", help="also print in which functions the instructions are")
     arguments = parser.parse_args()
     if not shutil.which("valgrind"):
         print("valgrind is not installed", file=sys.stderr)
@@ -122,10 +126,10 @@ def main() -> int:
             if binary:
                 if warning := programs.build_warning(binary):
                     print(warning)
-                figures["Tidemark"] = measure(candidates.tidemark(cluster, owned.path), owned.path)
+                figures["Tidemark"] = measure(candidates.tidemark(cluster, owned.path), owned.path, arguments.profile)
             if pgbouncer and not ours_only:
                 other = candidates.pgbouncer(cluster, owned.path, pgbouncer)
-                figures["PgBouncer"] = measure(other, owned.path)
+                figures["PgBouncer"] = measure(other, owned.path, arguments.profile)
                 if other.note:
                     print(other.note)
     finally:

@@ -5,6 +5,7 @@
 #   instructions.sh            prints Tidemark's figure beside PgBouncer's
 #   instructions.sh --check    Tidemark only; fails when it is more than 10 % above instructions.baseline
 #   instructions.sh --store    Tidemark only; writes instructions.baseline
+#   … --profile                also prints in which functions the worker's instructions are
 #
 # TIDEMARK_BINARY=path and PGBOUNCER=path choose other programs than run.sh would.
 set -euo pipefail

@@ -329,6 +329,7 @@ void Session::step_succeeded(std::int64_t now) {
     case Step::begin:
     case Step::begin_read_only:
       in_transaction_ = true;
+      reads_inside_ = 0;
       return;
     case Step::rollback:
       in_transaction_ = false;
@@ -339,6 +340,7 @@ void Session::step_succeeded(std::int64_t now) {
         settle_write(tag_ == "COMMIT" ? OperationKind::write : OperationKind::failed_write, now);
       return;
     case Step::read:
+      ++reads_inside_;
       if (row_fits_) return record(OperationKind::read, task_.key, row_version_, row_node_, sent_, now);
       break;
     case Step::write:
@@ -356,10 +358,7 @@ void Session::step_succeeded(std::int64_t now) {
 
 void Session::step_failed(std::int64_t now) {
   const bool broken = PQstatus(connection_.get()) == CONNECTION_BAD;
-  static constexpr std::string_view names[] = {"prepare", "prepare", "read",   "write",
-                                               "begin",   "begin",   "commit", "rollback"};
-  std::string label(names[static_cast<std::size_t>(task_.step)]);
-  label += " " + (sqlstate_.empty() ? std::string("connection lost") : sqlstate_);
+  std::string label = step_name() + " " + (sqlstate_.empty() ? std::string("connection lost") : sqlstate_);
   ++recorder_.errors[label];
   recorder_.error_texts.emplace(label, message_);
   if (sqlstate_ == "TM001") {
@@ -377,6 +376,29 @@ void Session::step_failed(std::int64_t now) {
     settle_write(
         unknown && task_.step == Step::commit ? OperationKind::unknown_write : OperationKind::failed_write,
         now);
+}
+
+std::string Session::step_name() const {
+  switch (task_.step) {
+    case Step::prepare_read:
+    case Step::prepare_write:
+      return "prepare";
+    case Step::read:
+      return !in_transaction_     ? "read"
+             : reads_inside_ == 0 ? "first read in transaction"
+                                  : "later read in transaction";
+    case Step::write:
+      return in_transaction_ ? "write in transaction" : "write";
+    case Step::begin:
+      return "begin";
+    case Step::begin_read_only:
+      return "begin read only";
+    case Step::commit:
+      return open_write_ ? "commit" : "commit read only";
+    case Step::rollback:
+      return "rollback";
+  }
+  return "";
 }
 
 void Session::settle_write(OperationKind kind, std::int64_t now) {

@@ -102,6 +102,8 @@ class Session {
   void step_succeeded(std::int64_t now);
   void step_failed(std::int64_t now);
   void take_row(const PGresult* result);
+  // What the running statement is, for the list of errors.
+  std::string step_name() const;
   void record(OperationKind kind, std::uint32_t key, std::int64_t version, std::uint16_t node,
               std::int64_t start, std::int64_t end);
   void settle_write(OperationKind kind, std::int64_t now);
@@ -126,6 +128,7 @@ class Session {
   std::deque<Task> tasks_;
   Task task_;
   bool in_transaction_ = false;
+  std::uint32_t reads_inside_ = 0;  // of the present transaction
   std::uint32_t reads_due_ = 0;
   std::int64_t sent_ = 0;
   // The answer to the running statement.

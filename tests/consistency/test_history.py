@@ -31,9 +31,9 @@ class NaiveSplitter(ServerProcess):
         return super().parameters(user="postgres") | changes
 
 
-def assert_undisturbed(report: Report) -> None:
-    """No client saw an error, lost its connection, or got an answer that was not its own."""
-    assert report["errors"] == {}
+def assert_undisturbed(report: Report, tolerated: frozenset[str] = frozenset()) -> None:
+    """No client saw an error that is not tolerated, lost its connection, or got an answer that was not its own."""
+    assert {name: count for name, count in report["errors"].items() if name not in tolerated} == {}
     for name in ("broken_busy", "broken_idle", "connect_failures", "stuck", "wrong_answers", "impossible_version"):
         assert report[name] == 0, name
 
@@ -82,16 +82,6 @@ def test_the_same_run_under_eventual_is_caught(make_proxy, uneven):
     report = run_driver("eventual, uneven", proxy.dsn(), primary_dsn(uneven), seconds=10)
     assert report.exit_code == VIOLATED
     assert report["stale_read"] > 0
-    assert_undisturbed(report)
-
-
-@pytest.mark.proxy_only
-@pytest.mark.slow
-@pytest.mark.parametrize("balance", ["round_robin", "random", "least_connections"])
-def test_session_consistency_holds_without_pinning(make_proxy, uneven, balance):
-    proxy = make_proxy("session", {"routing": {"load_balance": balance}})
-    report = run_driver(f"session, {balance}", proxy.dsn(), primary_dsn(uneven), seconds=8)
-    assert report.exit_code == HELD
     assert_undisturbed(report)
 
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string_view>
 
 namespace tidemark::routing {
@@ -42,6 +43,9 @@ class SqlScanner {
   explicit SqlScanner(std::string_view sql) : at_(sql.data()), end_(sql.data() + sql.size()) {}
 
   [[nodiscard]] Token next();
+
+  /// The same, written where the caller wants it: a copy of a token just written stalls on its narrow stores.
+  void next_into(Token& token) { ::new (&token) Token(next()); }
 
   /// True once something was met that a server may read in another way than this scanner: an unterminated
   /// constant or comment, a byte that cannot be, a backslash before the quote of a plain string (what it

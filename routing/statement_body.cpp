@@ -1,6 +1,7 @@
 #include "routing/statement_body.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "routing/safe_functions.hpp"
 #include "routing/word_table.hpp"
@@ -26,56 +27,67 @@ constexpr bool begins_query(Keyword keyword) {
 
 }  // namespace
 
-Token StatementBody::run(Token token, bool one_group) {
-  for (;; token = scanner_.next()) {
-    if (!started_ && token.kind != TokenKind::open) {
-      started_ = true;
-      if (token.kind != TokenKind::word || !begins_query(keyword_info(token).keyword)) refuse("not a query");
-    }
-    Seen seen{token.kind, Keyword::none};
-    switch (token.kind) {
-      case TokenKind::end:
-        if (depth_ != 0) refuse("unbalanced parentheses");
-        return token;
-      case TokenKind::semicolon:
-        if (depth_ == 0 && atomic_ == 0) return token;
-        refuse("semicolon inside of a statement");
-        break;
-      case TokenKind::open:
-        if (last_.keyword == Keyword::operator_ && skip_operator_name()) {
-          seen.kind = TokenKind::op;
-        } else {
-          open();
-        }
-        break;
-      case TokenKind::close:
-        close();
-        if (one_group && depth_ == 0) return token;
-        break;
-      case TokenKind::word:
-        word(token);
-        seen.keyword = name_info_.keyword;
-        break;
-      case TokenKind::quoted_word:
-      case TokenKind::unicode_word:
-        name(token, KeywordInfo{});
-        break;
-      default:
-        break;
-    }
-    if (depth_ < kLevels && levels_[depth_] != Level::plain && token.kind != TokenKind::open &&
-        token.kind != TokenKind::close) {
-      step_level(token.kind, seen.keyword);
-    }
-    before_last_ = last_;
-    last_ = seen;
+Token StatementBody::run(Token first, bool one_group) {
+  // Two places in turn: the token before the current one is still needed when a parenthesis follows it.
+  Token second;
+  Token* now = &first;
+  Token* next = &second;
+  while (!ends_at(*now, one_group)) {
+    scanner_.next_into(*next);
+    std::swap(now, next);
   }
+  return *now;
+}
+
+bool StatementBody::ends_at(const Token& token, bool one_group) {
+  if (!started_ && token.kind != TokenKind::open) {
+    started_ = true;
+    if (token.kind != TokenKind::word || !begins_query(keyword_info(token).keyword)) refuse("not a query");
+  }
+  Seen seen{token.kind, Keyword::none};
+  switch (token.kind) {
+    case TokenKind::end:
+      if (depth_ != 0) refuse("unbalanced parentheses");
+      return true;
+    case TokenKind::semicolon:
+      if (depth_ == 0 && atomic_ == 0) return true;
+      refuse("semicolon inside of a statement");
+      break;
+    case TokenKind::open:
+      if (last_.keyword == Keyword::operator_ && skip_operator_name()) {
+        seen.kind = TokenKind::op;
+      } else {
+        open();
+      }
+      break;
+    case TokenKind::close:
+      close();
+      if (one_group && depth_ == 0) return true;
+      break;
+    case TokenKind::word:
+      word(token);
+      seen.keyword = name_info_.keyword;
+      break;
+    case TokenKind::quoted_word:
+    case TokenKind::unicode_word:
+      name(token, KeywordInfo{});
+      break;
+    default:
+      break;
+  }
+  if (depth_ < kLevels && levels_[depth_] != Level::plain && token.kind != TokenKind::open &&
+      token.kind != TokenKind::close) {
+    step_level(token.kind, seen.keyword);
+  }
+  before_last_ = last_;
+  last_ = seen;
+  return false;
 }
 
 void StatementBody::name(const Token& token, KeywordInfo info) {
   if (names_temporary_schema(token)) leaves_session_state("temporary schema");
   if (last_.kind != TokenKind::dot || !is_name(before_last_.kind)) before_name_ = last_;
-  name_ = token;
+  name_ = &token;
   name_info_ = info;
 }
 
@@ -274,25 +286,25 @@ bool StatementBody::is_keyword_before_parenthesis() const {
       break;
   }
   return before.keyword == Keyword::tablesample &&
-         (equals_folded(name_.text, "system") || equals_folded(name_.text, "bernoulli"));
+         (equals_folded(name_->text, "system") || equals_folded(name_->text, "bernoulli"));
 }
 
 void StatementBody::judge_call(Level& inner) {
   constexpr std::string_view kReason = "volatile or unknown function";
-  if (name_.kind == TokenKind::unicode_word) {
+  if (name_->kind == TokenKind::unicode_word) {
     // It may spell any name, also one that leaves something behind.
     leaves_session_state(kReason);
     return;
   }
-  if (name_.not_simple || name_.text.size() > kMaxName) {
+  if (name_->not_simple || name_->text.size() > kMaxName) {
     refuse(kReason);
     return;
   }
   FunctionKind kind = FunctionKind::unknown;
-  if (name_.kind == TokenKind::word) {
-    kind = built_in_function(name_.text, name_.hash);
-  } else if (std::none_of(name_.text.begin(), name_.text.end(), is_upper)) {
-    kind = built_in_function(name_.text, WordHash::of(name_.text));
+  if (name_->kind == TokenKind::word) {
+    kind = built_in_function(name_->text, name_->hash);
+  } else if (std::none_of(name_->text.begin(), name_->text.end(), is_upper)) {
+    kind = built_in_function(name_->text, WordHash::of(name_->text));
   }
   switch (kind) {
     case FunctionKind::non_volatile:
@@ -302,7 +314,7 @@ void StatementBody::judge_call(Level& inner) {
       refuse(kReason);
       break;
     case FunctionKind::session_state:
-      if (equals_folded(name_.text, "set_config")) {
+      if (equals_folded(name_->text, "set_config")) {
         refuse("set_config");
         inner = Level::set_config;
       } else {
@@ -317,10 +329,10 @@ void StatementBody::judge_call(Level& inner) {
 
 bool StatementBody::catalog_knows() const {
   if (catalog_ == nullptr) return false;
-  if (name_.kind == TokenKind::quoted_word) return catalog_->is_safe(name_.text);
+  if (name_->kind == TokenKind::quoted_word) return catalog_->is_safe(name_->text);
   std::array<char, kMaxName> folded{};
-  std::transform(name_.text.begin(), name_.text.end(), folded.begin(), ascii_lower);
-  return catalog_->is_safe({folded.data(), name_.text.size()});
+  std::transform(name_->text.begin(), name_->text.end(), folded.begin(), ascii_lower);
+  return catalog_->is_safe({folded.data(), name_->text.size()});
 }
 
 // After OPERATOR and its parenthesis: skips `schema.+)`. Otherwise `operator` may be a function's name, and

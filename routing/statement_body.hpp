@@ -23,10 +23,10 @@ class StatementBody {
   StatementBody(SqlScanner& scanner, const FunctionCatalog* catalog, Keyword first)
       : scanner_(scanner), catalog_(catalog), first_(first) {}
 
-  /// Judges `token` and what follows, up to the end of the statement, or, if `one_group`, up to the
-  /// parenthesis that closes the one that `token` opens. Returns the token it stopped at: semicolon, end or
-  /// close.
-  [[nodiscard]] Token run(Token token, bool one_group = false);
+  /// To be called once. Judges `first` and what follows, up to the end of the statement, or, if `one_group`,
+  /// up to the parenthesis that closes the one that `first` opens. Returns the token it stopped at:
+  /// semicolon, end or close.
+  [[nodiscard]] Token run(Token first, bool one_group = false);
 
   /// The statement is not a read, and why (a static text); the first reason stays.
   void refuse(std::string_view why) {
@@ -59,6 +59,7 @@ class StatementBody {
   };
   static constexpr std::size_t kLevels = 64;  ///< deeper ones are plain
 
+  [[nodiscard]] bool ends_at(const Token& token, bool one_group);
   void word(const Token& token);
   void name(const Token& token, KeywordInfo info);
   void keyword(Keyword keyword);
@@ -85,7 +86,7 @@ class StatementBody {
   std::size_t depth_ = 0;
   Seen last_;  ///< the token before the current one
   Seen before_last_;
-  Token name_;  ///< the last word, if last_ is one
+  const Token* name_ = nullptr;  ///< the last word, if last_ is one
   KeywordInfo name_info_;
   Seen before_name_;  ///< what stood before that name and its qualification
   std::array<Level, kLevels> levels_{};

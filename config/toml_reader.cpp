@@ -9,13 +9,10 @@
 #include "config/accept.hpp"
 #include "config/suggest.hpp"
 #include "config/text.hpp"
+#include "config/toml_guard.hpp"
 
 namespace tidemark::config {
 namespace {
-
-/// A dotted key nests one table per part, and a parsed table is taken down by recursion: far deeper than any
-/// configuration, far shallower than any stack.
-constexpr std::size_t deepest_key = 64;
 
 Position begin_of(const toml::source_region& region) {
   return {region.begin.line, region.begin.column};
@@ -43,26 +40,6 @@ std::string_view kind_of(const toml::node& node) {
       break;
   }
   return "nothing";
-}
-
-/// Where a run of dots joins more than `deepest_key` parts of what may be one key. Strings and comments are
-/// not told apart: a run of dots side by side counts once, and no honest text has so many apart without one
-/// of the characters that end a key.
-Position too_deep(std::string_view text) {
-  Position here{1, 1};
-  std::size_t parts = 0;
-  char before = '\0';
-  for (const char c : text) {
-    if (c == '.' && before != '.' && ++parts > deepest_key) return here;
-    if (std::string_view("=,[]{}#\n").find(c) != std::string_view::npos) parts = 0;
-    before = c;
-    if (c == '\n') {
-      here = {here.line + 1, 1};
-    } else if ((static_cast<unsigned char>(c) & 0xc0U) != 0x80U) {
-      ++here.column;
-    }
-  }
-  return {};
 }
 
 class Reader {
@@ -187,8 +164,8 @@ class Reader {
 Reading read_toml(std::string_view text, std::string_view file_name, const Schema& schema) {
   Reading reading;
   Reader reader(file_name, schema, reading);
-  if (const Position where = too_deep(text); where.line != 0) {
-    reader.error(where, "syntax error: a key of more than " + std::to_string(deepest_key) + " parts");
+  if (const auto fault = guard(text)) {
+    reader.error(fault->where, "syntax error: " + fault->reason);
     return reading;
   }
   try {

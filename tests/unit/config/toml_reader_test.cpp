@@ -237,6 +237,28 @@ TEST(Reader, ManyDotsThatAreNoKeyAreFine) {
   EXPECT_THAT(lines_of(load(text)), IsEmpty());
 }
 
+TEST(Reader, CharactersBeyondAsciiStandInCommentsAndStringsOnly) {
+  const std::string fault =
+      ": error: syntax error: only comments and strings may hold characters beyond ASCII";
+  EXPECT_THAT(lines_of(load("a = 1\n é = 1\n")), ElementsAre("t.toml:2:2" + fault));
+  EXPECT_THAT(lines_of(load("a = \"\\\"é\" é\n")), ElementsAre("t.toml:1:11" + fault));
+  EXPECT_THAT(lines_of(load("a = '\\' é\n")), ElementsAre("t.toml:1:9" + fault));
+  EXPECT_THAT(lines_of(load("a = \"\"\"x\"\"\"\"\" é\n")), ElementsAre("t.toml:1:15" + fault));
+  EXPECT_THAT(lines_of(load("a = \"\" # \"\né\n")), ElementsAre("t.toml:2:1" + fault));
+  EXPECT_THAT(
+      lines_of(load("a = \"\"\"\n\\\"\"\" é\"\"\"\n")),
+      ElementsAre("t.toml:2:6: error: syntax error: strings of several lines must not hold characters beyond "
+                  "ASCII"));
+  const LoadResult good = load(std::string(minimum) +
+                               "cluster.monitor_user = \"jürgen\" # für\ncluster.monitor_database = 'ä\"'\n");
+  ASSERT_TRUE(good.config);
+  EXPECT_EQ(good.config->cluster.monitor_user, "jürgen");
+}
+
+TEST(Reader, AByteOrderMarkIsSkipped) {
+  EXPECT_TRUE(load("\xef\xbb\xbf" + std::string(minimum)).config);
+}
+
 TEST(Reader, ATruncatedFileNeverBreaksIt) {
   const std::string text =
       "[listen]\naddress = \"127.0.0.1\"\n[[cluster.node]]\naddress = \"é:1\"\n[pool]\nsize = 20\nmode = "

@@ -52,7 +52,7 @@ def test_one_client_too_many_is_53300(make_proxy):
 def test_max_server_connections_holds_over_databases_and_users(make_proxy, cluster):
     cluster.primary.rows("create database shop2 owner app")
     cluster.wait_caught_up()
-    proxy = make_proxy({"pool": {"size": 10, "max_server_connections": 6, "queue_timeout": "30s"}})
+    proxy = make_proxy({"pool": {"size": 5, "max_server_connections": 6, "queue_timeout": "30s"}})
     count = "select count(*) from pg_stat_activity where query like '%/* server limit */' and pid <> pg_backend_pid()"
 
     def work(index: int) -> int:

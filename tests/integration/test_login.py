@@ -203,6 +203,7 @@ def test_secrets_are_not_in_the_log(proxy):
 
 
 @pytest.mark.proxy_only
+@pytest.mark.slow
 @pytest.mark.limit(120)
 def test_half_a_login_is_ended_after_the_login_time(make_proxy):
     proxy = make_proxy()

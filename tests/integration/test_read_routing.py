@@ -105,16 +105,16 @@ def test_other_transactions_run_at_the_primary(connection, cluster):
 
 @pytest.mark.parametrize(
     "statement",
-    ["select inet_server_port() from pg_database limit 1 for update", "select inet_server_port(), pg_current_xact_id()",
+    ["select inet_server_port() from {table} for update", "select inet_server_port() from {table} for key share", "select inet_server_port(), pg_current_xact_id()",
      "select inet_server_port(), nextval('{table}_s')", "select inet_server_port(), pg_advisory_xact_lock(1)",
      "with w as (insert into {table} values (1) returning 1) select inet_server_port() from w"],
 )  # fmt: skip
 def test_what_may_write_goes_to_the_primary(connection, cluster, table, shop, statement):
-    shop(f"create table {table} (v int)", f"create sequence {table}_s owned by {table}.v")
-    cluster.primary.rows("grant update on pg_database to app", dbname="shop") if "for update" in statement else None
+    shop(f"create table {table} (v int)", f"insert into {table} values (1)", f"create sequence {table}_s owned by {table}.v")
     assert connection.execute(statement.format(table=table)).fetchone()[0] == cluster.primary.port
 
 
+@pytest.mark.xfail(strict=True, reason="hints in comments are not read yet")
 def test_a_hint_sends_a_read_to_the_primary(connection, cluster):
     text = "/* tidemark: node=primary */ select inet_server_port()"
     assert connection.execute(text).fetchone()[0] == cluster.primary.port

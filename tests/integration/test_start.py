@@ -103,11 +103,14 @@ def test_health_and_metrics_answer(make_proxy):
     proxy = make_proxy()
     assert proxy.http("/healthz")
     assert proxy.http("/readyz")
-    names = proxy.metrics().names()
-    for name in ("tidemark_node_up", "tidemark_node_role", "tidemark_node_timeline", "tidemark_node_replay_lag_bytes",
-                 "tidemark_node_replay_lag_seconds", "tidemark_pool_connections", "tidemark_pool_waiting_clients",
-                 "tidemark_pool_wait_seconds_count", "tidemark_clients", "tidemark_statements_routed_total"):  # fmt: skip
-        assert name in names, f"{name} is not among {sorted(names)}"
+    expected = {
+        "tidemark_node_up", "tidemark_node_role", "tidemark_node_timeline", "tidemark_node_replay_lag_bytes",
+        "tidemark_node_replay_lag_seconds", "tidemark_pool_connections", "tidemark_pool_waiting_clients",
+        "tidemark_pool_wait_seconds_count", "tidemark_clients", "tidemark_statements_routed_total",
+        "tidemark_position_wait_seconds_count", "tidemark_failovers_total", "tidemark_held_statements",
+    }  # fmt: skip
+    wait_until(lambda: expected <= proxy.metrics().names(), "the documented names", 5,
+               detail=lambda: f"missing: {sorted(expected - proxy.metrics().names())}")  # fmt: skip
 
 
 def test_node_roles_and_timelines_are_those_of_the_servers(make_proxy, cluster):
@@ -134,7 +137,7 @@ def test_without_a_node_clients_are_told_57P03_after_the_queue_time_out(make_pro
         assert errors and errors[0].sqlstate == "57P03", [reply.fields() for reply in errors]
     assert time.monotonic() - began < 10
     assert proxy.running()
-    assert proxy.log_lines("(?i)(no node|unreachable|down|not reachable)"), proxy.log_tail()
+    assert proxy.log_lines("probe_failed"), proxy.log_tail()
 
 
 @pytest.mark.limit(120)
@@ -168,7 +171,10 @@ def test_a_client_that_waits_is_served_when_the_node_appears(make_proxy, nodes):
 def test_reload_with_a_bad_file_changes_nothing(make_proxy):
     proxy = make_proxy()
     proxy.config_file.write_text(FIVE_MISTAKES, encoding="utf-8")
-    proxy.reload()
-    wait_until(lambda: proxy.log_lines("(?i)(reload|SIGHUP)"), "a word about it in the log", 5, detail=proxy.log_tail)
-    with proxy.connect() as sql:
-        assert sql.value("select 1") == 1
+    with proxy.connect() as before:
+        proxy.reload()
+        for _ in range(20):
+            assert before.value("select 1") == 1
+            with proxy.connect() as after:
+                assert after.value("select 1") == 1
+    assert proxy.running()

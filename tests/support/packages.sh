@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Sourced by tests/run and proxy/demo: what they need of Debian, and how it is installed.
 
 build_packages=(g++ cmake ninja-build ccache git libboost1.81-dev libssl-dev libpq-dev libabsl-dev prometheus-cpp-dev

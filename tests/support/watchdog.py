@@ -36,7 +36,7 @@ class OwnedDirectory:
             start_new_session=True,  # Ctrl-C in the terminal reaches the owner, not the watchdog
         )
 
-    def close(self, seconds: float = 20.0) -> None:
+    def close(self, seconds: float = 60.0) -> None:
         """Ends what still runs inside the directory and removes it; returns when that is done."""
         assert self._watchdog.stdin is not None
         if not self._watchdog.stdin.closed:

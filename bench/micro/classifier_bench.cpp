@@ -15,7 +15,7 @@ void classify_statement(benchmark::State& state, std::string_view sql) {
     benchmark::DoNotOptimize(sql);
     benchmark::DoNotOptimize(classify(sql, nullptr));
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * sql.size()));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(sql.size()));
 }
 
 BENCHMARK_CAPTURE(classify_statement, point_select, "SELECT abalance FROM pgbench_accounts WHERE aid = $1");

@@ -56,6 +56,7 @@ def make_proxy(nodes: PostgresCluster) -> Iterator[Callable[..., ProxyProcess]]:
     for proxy in made:
         ended_by_itself = not proxy.running()
         text = proxy.log_tail()
+        print(text)  # shown with a test that failed
         proxy.close()
         proxy.check_sanitizers()
         assert not ended_by_itself, "a proxy ended by itself\n" + text

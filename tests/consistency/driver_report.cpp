@@ -62,6 +62,7 @@ Figures figures(const Verdict& verdict, const Summary& summary, const Recorder& 
   };
   for (std::size_t i = 0; i < violation_kinds; ++i)
     all.emplace_back(name_of(static_cast<ViolationKind>(i)), count(verdict.counts[i]));
+  all.emplace_back("violations_before_acknowledgement", count(verdict.before_acknowledgement));
   const Figures rest = {
       {"wrong_answers", count(totals.wrong_answers)},
       {"connections", count(totals.connections)},

@@ -67,6 +67,7 @@ class Judge {
       KeyHistory& key = keys_[operation.key];
       if (operation.kind == OperationKind::write || operation.kind == OperationKind::unknown_write)
         key.attempts.push_back(operation.start);
+      if (operation.kind == OperationKind::write) writes_[{operation.key, operation.version}] = &operation;
     }
     for (auto& [key, known] : keys_) std::sort(known.attempts.begin(), known.attempts.end());
   }
@@ -144,7 +145,8 @@ class Judge {
     ++verdict_.reads_by_node[read.node];
     const KeyHistory& key = keys_[read.key];
     const std::int64_t newest = key.initial + key.attempts_until(read.end);
-    if (read.version > newest) add({ViolationKind::impossible_version, read, newest, std::nullopt});
+    if (read.version > newest)
+      add({ViolationKind::impossible_version, read, newest, std::nullopt, std::nullopt});
     const auto found = floors_.find(read.key);
     if (found == floors_.end()) return;
     const Floor& floor = found->second;
@@ -166,7 +168,11 @@ class Judge {
   }
 
   void require(ViolationKind kind, const Operation& read, const Operation& cause) {
-    if (read.version < cause.version) add({kind, read, cause.version, cause});
+    if (read.version >= cause.version) return;
+    const auto written = writes_.find({read.key, cause.version});
+    const bool known = written != writes_.end();
+    if (known && written->second->end > read.end) ++verdict_.before_acknowledgement;
+    add({kind, read, cause.version, cause, known ? std::optional(*written->second) : std::nullopt});
   }
 
   void find_lost_writes() {
@@ -181,9 +187,9 @@ class Judge {
       const Operation* next = i + 1 < writes.size() ? writes[i + 1] : nullptr;
       const auto final = history_.final.find(write.key);
       if (next != nullptr && next->key == write.key && next->version == write.version)
-        add({ViolationKind::lost_write, write, write.version, *next});
+        add({ViolationKind::lost_write, write, write.version, *next, std::nullopt});
       else if (final != history_.final.end() && final->second < write.version)
-        add({ViolationKind::lost_write, write, write.version, std::nullopt});
+        add({ViolationKind::lost_write, write, write.version, std::nullopt, std::nullopt});
     }
   }
 
@@ -225,6 +231,8 @@ class Judge {
   const std::int64_t soon_;
   std::vector<Index> order_;
   std::unordered_map<std::uint32_t, KeyHistory> keys_;
+  // A version of a key -> the acknowledged write that made it.
+  std::unordered_map<std::pair<std::uint32_t, std::int64_t>, const Operation*, VersionHash> writes_;
   // A version of a key -> what its writer had read last, of another key, before it wrote.
   std::unordered_map<std::pair<std::uint32_t, std::int64_t>, const Operation*, VersionHash> causes_;
   // Of the session that is being replayed.
@@ -280,6 +288,9 @@ std::string describe(const Violation& violation, std::int64_t origin) {
     text += ", though at most " + std::to_string(violation.required) + " had been written";
   if (violation.cause)
     text += "; before: session " + std::to_string(violation.cause->session) + " " + one(*violation.cause);
+  if (violation.origin && violation.origin->end > wrong.end)
+    text += "; not acknowledged yet: session " + std::to_string(violation.origin->session) + " " +
+            one(*violation.origin);
   return text;
 }
 

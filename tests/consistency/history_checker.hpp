@@ -32,6 +32,8 @@ struct Violation {
   Operation operation;             // the read that is wrong; for lost_write the write that was lost
   std::int64_t required{};         // the version it had to have at least (impossible_version: at most)
   std::optional<Operation> cause;  // where `required` comes from
+  // The write that made `required`, if it is known: was it acknowledged when the wrong read ended?
+  std::optional<Operation> origin;
 };
 
 // How much a history must contain before "no violation" means anything.
@@ -54,6 +56,10 @@ struct Verdict {
   std::uint64_t reads_of_advancing_key{};
   std::uint64_t reads_with_known_cause{};  // checked for effect_before_cause
   std::uint64_t counts[violation_kinds]{};
+  // Of the violations: the write that the session had seen was not acknowledged yet when the wrong read
+  // ended. A replica shows a commit as soon as it has replayed it, the primary only when the committing
+  // backend goes on.
+  std::uint64_t before_acknowledgement{};
   std::vector<Violation> first;  // the first few by time, `max_described` at most
   std::map<std::uint16_t, std::uint64_t> reads_by_node;
   std::vector<std::string>

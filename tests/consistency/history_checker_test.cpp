@@ -132,6 +132,21 @@ TEST(HistoryChecker, FindsAStepBack) {
   EXPECT_FALSE(verdict.holds());
 }
 
+TEST(HistoryChecker, TellsWhetherTheWriteThatWasSeenHadBeenAcknowledged) {
+  const auto history = [](std::int64_t acknowledged) {
+    Script script;
+    script.at(0, acknowledged, OperationKind::write, 1, 7, 1)
+        .at(10, 20, OperationKind::read, 2, 7, 1, replica);
+    return script.at(30, 40, OperationKind::read, 2, 7, 0, primary).verdict();
+  };
+  EXPECT_EQ(history(25).count(ViolationKind::step_back), 1U);
+  EXPECT_EQ(history(25).before_acknowledgement, 0U);
+  EXPECT_EQ(history(50).count(ViolationKind::step_back), 1U);
+  EXPECT_EQ(history(50).before_acknowledgement, 1U);
+  EXPECT_THAT(describe(history(50).first.at(0)),
+              HasSubstr("not acknowledged yet: session 1 wrote 1 at node 5432"));
+}
+
 TEST(HistoryChecker, RemembersTheHighestVersionSeenNotTheLast) {
   const Verdict verdict =
       Script().write(1, 7, 1).write(1, 7, 2).read(2, 7, 2).read(2, 7, 0).read(2, 7, 1).verdict();

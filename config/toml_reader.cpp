@@ -175,7 +175,7 @@ Reading read_toml(std::string_view text, std::string_view file_name, const Schem
   } catch (const toml::parse_error& failure) {
     // The parser quotes what it stumbled over, which in a file of secrets may be one.
     std::string message = "syntax error";
-    if (!schema.secret) message += ": " + std::string(failure.description());
+    if (!schema.secret) message += ": " + on_one_line(failure.description());
     reader.error(begin_of(failure.source()), std::move(message));
   }
   return reading;

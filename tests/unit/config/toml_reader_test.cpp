@@ -14,6 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 struct Case {
@@ -159,6 +160,12 @@ TEST(Reader, ReportsOneSyntaxErrorWithItsPlace) {
   const auto problems = lines_of(load("[listen]\nport = \n[pool]\nsize = x\n"));
   ASSERT_THAT(problems, SizeIs(1));
   EXPECT_THAT(problems.front(), HasSubstr("t.toml:2:8: error: syntax error: "));
+}
+
+TEST(Reader, ASyntaxErrorTakesOneLineWhateverStoodThere) {
+  const auto problems = lines_of(load("[http]\nenabled = tru\n[log]\n"));
+  ASSERT_THAT(problems, SizeIs(1));
+  EXPECT_THAT(problems.front(), Not(HasSubstr("\n")));
 }
 
 TEST(Reader, ReportsAKeyThatIsSetTwice) {

@@ -171,7 +171,8 @@ class Judge {
     if (read.version >= cause.version) return;
     const auto written = writes_.find({read.key, cause.version});
     const bool known = written != writes_.end();
-    if (known && written->second->end > read.end) ++verdict_.before_acknowledgement;
+    if (known && written->second->end > read.end && written->second->node == read.node)
+      ++verdict_.before_acknowledgement;
     add({kind, read, cause.version, cause, known ? std::optional(*written->second) : std::nullopt});
   }
 

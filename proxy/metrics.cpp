@@ -18,6 +18,8 @@ using Labels = std::vector<ClientMetric::Label>;
 
 class Families {
  public:
+  /// References to families stay valid: there are never more than this.
+  Families() { families_.reserve(kMost); }
   MetricFamily& family(const char* name, const char* help, MetricType type) {
     return families_.emplace_back(MetricFamily{name, help, type, {}});
   }
@@ -50,6 +52,7 @@ class Families {
   [[nodiscard]] std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
 
  private:
+  static constexpr std::size_t kMost = 64;
   std::vector<MetricFamily> families_;
 };
 

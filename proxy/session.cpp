@@ -81,7 +81,7 @@ void Session::on_events(pools::IoEvents events) {
   if (events.broken) return close();
   if (events.writable && client_.blocked()) {
     if (!client_.flush()) return close();
-    if (!client_.blocked() && server_ != nullptr && server_->readable) read_server();
+    if (!client_.blocked() && server_ != nullptr && unit_in_flight_) read_server();
     if (closing_) return;
   }
   if (events.peer_closed) {
@@ -250,9 +250,11 @@ void Session::forward_copy_in() {
 
 void Session::forward_long_message() {
   const std::size_t part = std::min(long_message_left_, in_.size());
-  if (server_ != nullptr && !server_->socket.send(in_.view().substr(0, part))) server_->readable = true;
+  const bool pass = server_ != nullptr && !discard_long_message_;
+  if (pass && !server_->socket.send(in_.view().substr(0, part))) server_->readable = true;
   in_.consume(part);
   long_message_left_ -= part;
+  if (long_message_left_ == 0) discard_long_message_ = false;
   if (long_message_left_ == 0 && long_message_ends_unit_) mid_sequence_ = false;
   if (server_ != nullptr && server_->readable) read_server();
 }
@@ -289,7 +291,7 @@ void Session::clear_unit() {
   if (unit_held_) in_.consume(unit_.size);
   unit_.clear();
   parsed_names_.clear();
-  unit_held_ = unit_in_flight_ = unit_is_long_ = own_sync_ = mid_sequence_ = false;
+  unit_held_ = unit_in_flight_ = unit_is_long_ = own_sync_ = mid_sequence_ = sequence_failed_ = false;
 }
 
 /// The names that this unit gave to statements are not given.

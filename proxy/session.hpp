@@ -76,7 +76,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   /// What the session waits for, if it does.
   enum class Wait : std::uint8_t { none, position, replay, primary, server, retry };
   /// What may become of a unit whose server is lost.
-  enum class UnitKind : std::uint8_t { read, begin, write, commit, rollback, in_transaction };
+  enum class UnitKind : std::uint8_t { read, begin, opens, write, commit, rollback, in_transaction };
 
   struct ParsedName {
     std::string name;
@@ -113,6 +113,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void answer_failed_sequence(std::string& out);
   [[nodiscard]] bool ends_transaction(std::string_view sql) const;
   void begin_long_unit();
+  void pass_sync_of_failed_sequence();
   void send_unit();
   void push_message(const protocol::FrontendMessage& message, std::string_view bytes, pools::Gather& out);
   void push_parse(const protocol::ParseView& parse, std::string_view whole, pools::Gather& out);
@@ -173,6 +174,9 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool unit_in_flight_ = false;     ///< sent (in part) and not answered in full
   bool unit_held_ = false;          ///< its bytes are still in in_, so that it can be sent again
   bool unit_is_long_ = false;       ///< its last message is passed on without being held
+  bool unit_may_open_ = false;      ///< several statements, of which one may open a transaction and not end it
+  bool unvouched_ = false;          ///< sent to the primary because no connection to a replica was vouched for in time
+  bool sequence_failed_ = false;    ///< the server skips to a Sync that the client has not sent yet
   bool unit_executes_ = false;      ///< holds a Query, Execute or FunctionCall
   bool unit_failed_ = false;        ///< the server answered with an error
   bool unit_changes_functions_ = false;
@@ -184,10 +188,12 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   routing::Reason reason_ = routing::Reason::write;
   std::uint64_t sent_incarnation_ = 0;
   bool sent_to_primary_ = false;
+  pools::Reactor::TimePoint sent_at_{};  ///< when the server connection was taken
   pools::Reactor::TimePoint arrived_{};
   absl::InlinedVector<ParsedName, 1> parsed_names_;  ///< by the tag of their pipeline entries
   std::size_t long_message_left_ = 0;    ///< bytes of a frontend message that is passed on without being held
   bool long_message_ends_unit_ = false;
+  bool discard_long_message_ = false;    ///< … it is dropped instead
   std::size_t long_reply_left_ = 0;      ///< the same for a backend message
   bool long_reply_swallowed_ = false;
 

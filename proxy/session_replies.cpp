@@ -61,11 +61,9 @@ void Session::read_server() {
     if (server.pipeline.empty() && (unit_in_flight_ || mid_sequence_)) finish_unit();
     if (server_ != &server || !server.readable) break;
   }
-  if (!closing_ && wait_ == Wait::none && !(server_ != nullptr && unit_in_flight_ && !unit_is_open() &&
-                                            server_->pipeline.copy() != Pipeline::Copy::in && long_message_left_ == 0)) {
-    process_input();
-    resume_reading();
-  }
+  if (closing_ || wait_ != Wait::none) return;
+  process_input();
+  resume_reading();
 }
 
 void Session::inject(pools::Gather& out) {
@@ -157,6 +155,7 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
         return false;
       }
       unit_failed_ = true;
+      if (pipeline.empty() && mid_sequence_) sequence_failed_ = true;
       if (fate == ErrorFate::retry) {
         draining_refusal_ = true;
         pipeline.swallow_all();
@@ -240,7 +239,7 @@ void Session::note_progress() {
   if (!server_->pipeline.empty() || welcoming_ || draining_refusal_ || status_ != 'I' || mid_sequence_) return;
   auto& monitor = worker_.shared().monitor;
   if (!sent_to_primary_) {
-    last_replica_ = routing::LastReplica{server_->node(), sent_incarnation_, pools::Reactor::Clock::now()};
+    last_replica_ = routing::LastReplica{server_->node(), sent_incarnation_, pools::Reactor::Clock::now(), sent_at_};
     return;
   }
   const auto asked = monitor.positions().asked();

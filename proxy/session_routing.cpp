@@ -69,12 +69,12 @@ void Session::lease_from(const Decision& decision) {
       begin_wait(Wait::replay, decision.deadline);
       return worker_.shared().monitor.want_observation(decision.node);
     }
-    primary_only_ = true;
+    primary_only_ = unvouched_ = true;
     return route();
   }
   pending_ = decision;
   begin_wait(Wait::server, arrived_ + worker_.shared().config.pool.queue_timeout);
-  pool.wait(*this);
+  if (!closing_) pool.wait(*this);
 }
 
 void Session::on_server_ready(pools::ServerConnection& server) {
@@ -93,7 +93,7 @@ void Session::on_server_ready(pools::ServerConnection& server) {
       begin_wait(Wait::replay, pending_.deadline);
       worker_.shared().monitor.want_observation(server.node());
     } else {
-      if (still_right) primary_only_ = true;
+      if (still_right) primary_only_ = unvouched_ = true;
       route();
     }
   }
@@ -117,7 +117,7 @@ void Session::on_server_unavailable(const protocol::LoginFailure& failure) {
     return resume_reading();
   }
   // Once more where the view says; a replica that refuses twice is left to others.
-  if (unit_is_read_ && !welcoming_ && ++attempts_ > 1) primary_only_ = true;
+  if (unit_is_read_ && !welcoming_ && ++attempts_ > 1) primary_only_ = unvouched_ = true;
   begin_wait(Wait::retry, now + kRetryInterval);
 }
 
@@ -126,10 +126,12 @@ void Session::start_on(pools::ServerConnection& server) {
   server_ = &server;
   sent_to_primary_ = view.primary == server.node();
   sent_incarnation_ = view.node(server.node()).incarnation;
+  sent_at_ = worker_.reactor().now();
   unnamed_on_server_ = false;
   worker_.counters().clients_active.add();
   if (!server.settings) server.settings = worker_.settings().none();
   if (!welcoming_) {
+    if (unvouched_) reason_ = routing::Reason::fallback_replay;
     worker_.counters().routed_to(server.node(), unit_is_read_, reason_).add();
     return send_unit();
   }
@@ -272,7 +274,12 @@ void Session::answer_lost_unit() {
     case UnitKind::begin:
       // Nothing has been done in it yet.
       if (resend) return retry_unit(Retry::not_begun);
-      return fail_unit(describe(Failure::result_lost), 'I');
+      [[fallthrough]];
+    case UnitKind::in_transaction:
+    case UnitKind::opens:
+      // What the client sends before it has seen the error must not run outside its transaction.
+      failed_transaction_ = true;
+      return fail_unit(describe(Failure::transaction_lost), 'E');
     case UnitKind::rollback:
       if (unit_held_ && status_ != 'I') {
         unit_in_flight_ = false;
@@ -280,13 +287,12 @@ void Session::answer_lost_unit() {
         return answer_failed_transaction();
       }
       return fail_unit(describe(Failure::transaction_lost), 'I');
-    case UnitKind::in_transaction:
-      failed_transaction_ = true;
-      return fail_unit(describe(Failure::transaction_lost), 'E');
     case UnitKind::commit:
-    case UnitKind::write:
+    case UnitKind::write: {
       written_.raise(worker_.shared().monitor.positions().asked());
-      return fail_unit(describe(Failure::outcome_unknown), 'I');
+      failed_transaction_ = unit_may_open_;
+      return fail_unit(describe(Failure::outcome_unknown), unit_may_open_ ? 'E' : 'I');
+    }
   }
 }
 

@@ -44,13 +44,32 @@ bool at_end(std::string_view sql) {
 void Session::begin_unit() {
   arrived_ = worker_.reactor().now();
   attempts_ = 0;
-  primary_only_ = replied_ = unit_failed_ = own_sync_ = false;
+  primary_only_ = unvouched_ = replied_ = unit_failed_ = own_sync_ = false;
   unit_held_ = true;
+  if (sequence_failed_) return pass_sync_of_failed_sequence();
   if (failed_transaction_ || transaction_lost_) return answer_failed_transaction();
   if (!classify_unit()) return;
   if (server_ != nullptr) return send_unit();
   if (answer_locally()) return;
   route();
+}
+
+/// The server answered an error in a sequence whose Sync had not come: it ignores everything up to the Sync, so
+/// nothing else of the client's needs to go there.
+void Session::pass_sync_of_failed_sequence() {
+  if (unit_.end != End::sync) {
+    in_.consume(unit_.size);
+    unit_.clear();
+    unit_held_ = false;
+    return;
+  }
+  sequence_failed_ = mid_sequence_ = false;
+  server_->pipeline.push(Expected::sync, Fate::forward);
+  unit_in_flight_ = true;
+  if (!server_->socket.send(protocol::kSync)) {
+    server_->readable = true;
+    read_server();
+  }
 }
 
 /// A unit whose last message is too long to be held: nothing is known of its end, so it is a write.
@@ -69,6 +88,13 @@ void Session::begin_long_unit() {
     const bool lost = std::exchange(transaction_lost_, false);
     failed_transaction_ = true;
     return fail_unit(describe(lost ? Failure::transaction_lost : Failure::in_failed_transaction), 'E');
+  }
+  if (sequence_failed_) {
+    long_message_left_ = head.offset + std::size_t{head.size} - in_.size();
+    long_message_ends_unit_ = false;
+    discard_long_message_ = true;
+    in_.clear();
+    return unit_.clear();
   }
   arrived_ = worker_.reactor().now();
   attempts_ = 0;
@@ -106,12 +132,17 @@ void Session::add_class(const routing::Classification& classification) {
   }
   const bool first = unit_is_read_;
   unit_is_read_ = false;
-  if (classification.several || classification.may_commit) kind = UnitKind::commit;
+  if (classification.several || classification.may_commit) {
+    kind = UnitKind::commit;
+    unit_may_open_ = unit_may_open_ || (classification.several && classification.may_commit);
+  }
   // Several statements: a COMMIT among them decides what its loss means; BEGIN and ROLLBACK count only alone.
   if (first) {
     unit_kind_ = kind;
   } else if (kind == UnitKind::commit || unit_kind_ == UnitKind::commit) {
     unit_kind_ = UnitKind::commit;
+  } else if (unit_kind_ == UnitKind::begin || unit_kind_ == UnitKind::opens || kind == UnitKind::begin) {
+    unit_kind_ = UnitKind::opens;
   } else {
     unit_kind_ = UnitKind::write;
   }
@@ -135,7 +166,7 @@ bool Session::classify_unit() {
   const bool continues = mid_sequence_;
   unit_is_read_ = true;
   unit_kind_ = UnitKind::read;
-  unit_pins_ = unit_changes_functions_ = unit_executes_ = false;
+  if (!continues) unit_pins_ = unit_changes_functions_ = unit_executes_ = unit_may_open_ = false;
   const std::string_view bytes = in_.view();
   for (const auto& message : unit_.messages) {
     const std::string_view body = message.body(bytes);
@@ -194,7 +225,7 @@ bool Session::classify_unit() {
   }
   if (continues) unit_is_read_ = false;
   if (!unit_is_read_ && unit_kind_ == UnitKind::read) unit_kind_ = UnitKind::write;
-  if (continues && unit_kind_ == UnitKind::begin) unit_kind_ = UnitKind::write;
+  if (continues && unit_kind_ == UnitKind::begin) unit_kind_ = UnitKind::opens;
   if (status_ != 'I' && unit_kind_ != UnitKind::commit && unit_kind_ != UnitKind::rollback) {
     unit_kind_ = UnitKind::in_transaction;
   }

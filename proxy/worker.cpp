@@ -65,13 +65,12 @@ void Worker::before_events() {
       group->catalog = found == catalogs_->end() ? nullptr : found->second.get();
     }
   }
-  // The view is taken before the positions are read (SessionMark), never after.
-  if (!view_.refresh()) {
-    if (waiting_.empty()) return;
-  }
+  // Set after both the view and the positions were published, so that no waiter misses either.
+  const bool published = publish_pending_.load(std::memory_order_acquire) && publish_pending_.exchange(false, std::memory_order_acq_rel);
+  view_.refresh();
   const bool topology = view_->topology != topology_;
   if (topology) on_topology();
-  if (waiting_.empty()) return;
+  if (waiting_.empty() || !(published || topology)) return;
   std::vector<Session*> waiting(waiting_.begin(), waiting_.end());
   for (Session* session : waiting) {
     if (session->is_waiting()) session->on_published(topology);
@@ -147,6 +146,7 @@ std::vector<Worker::PoolFigures> Worker::pool_figures() const {
 }
 
 void Worker::published(std::uint64_t topology) {
+  publish_pending_.store(true, std::memory_order_release);
   const bool changed = published_topology_.exchange(topology, std::memory_order_acq_rel) != topology;
   if (changed || has_waiting_.load(std::memory_order_seq_cst)) reactor_.wake();
 }

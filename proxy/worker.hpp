@@ -163,6 +163,7 @@ class Worker final : public pools::PoolHost, public pools::EventHandler {
   std::list<Session*> waiting_;
   std::atomic<bool> has_waiting_{false};
   std::atomic<std::uint64_t> published_topology_{0};
+  std::atomic<bool> publish_pending_{false};
   std::map<Handshake*, std::unique_ptr<Handshake>> handshakes_;
   std::map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<std::unique_ptr<CancelSender>> cancel_senders_;

@@ -116,7 +116,7 @@ class Read {
       decision.vouched_until = node.observed_at;
     } else if (!floored) {
       decision.reason = Reason::pinned;
-      decision.vouched_until = std::max(session_.last_replica->at, node.observed_at);
+      decision.vouched_until = std::max(session_.last_replica->sent_at, node.observed_at);
     }
     return decision;
   }

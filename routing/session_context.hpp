@@ -25,6 +25,8 @@ struct LastReplica {
   NodeId node{};
   std::uint64_t incarnation = 0;  ///< of the view by which the read was sent
   TimePoint at{};                 ///< when its last answer had been received in full
+  /// When that read was sent: a connection established by then, and still alive, is of the same incarnation.
+  TimePoint sent_at{};
 };
 
 /// All that decide() knows of a session. Pure values: the session translates its marks into floors.

@@ -41,18 +41,18 @@ class Decide : public testing::Test {
   SessionContext session_;
 };
 
-TEST_F(Decide, VouchingForAPinnedReplicaCountsFromTheLaterOfAnswerAndObservation) {
+TEST_F(Decide, VouchingForAPinnedReplicaCountsFromTheLaterOfSendingAndObservation) {
   const ClusterView view = ClusterBuilder().primary(100).replica(100, 5).build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8)};
+  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
   EXPECT_EQ(read(view).reason, Reason::pinned);
-  EXPECT_EQ(read(view).vouched_until, at_ms(8));
-  session_.last_replica->at = at_ms(2);
+  EXPECT_EQ(read(view).vouched_until, at_ms(7));
+  session_.last_replica->sent_at = at_ms(2);
   EXPECT_EQ(read(view).vouched_until, at_ms(5));
 }
 
 TEST_F(Decide, AnExplicitFloorIsVouchedForByTheObservationOnly) {
   const ClusterView view = ClusterBuilder().primary(100).replica(100, 5).build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8)};
+  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
   session_.written = known(100);
   const Decision decision = read(view);
   EXPECT_EQ(decision.reason, Reason::floor_reached);
@@ -69,7 +69,7 @@ TEST_F(Decide, WithoutAFloorEveryConnectionWillDo) {
 TEST_F(Decide, ARestartedReplicaIsLeftUntilThePrimaryHasBeenAsked) {
   const ClusterView view =
       ClusterBuilder().primary(300).replica(100, 9).with([](NodeState& n) { n.incarnation = 2; }).build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8)};
+  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
   EXPECT_EQ(read(view).kind, Kind::wait_for_position);
   EXPECT_EQ(read(view).deadline, at_ms(15));
   EXPECT_EQ(read(view, 15).reason, Reason::fallback_position);
@@ -83,7 +83,7 @@ TEST_F(Decide, ARestartedReplicaIsLeftUntilThePrimaryHasBeenAsked) {
 TEST_F(Decide, MovesOnlyToAReplicaThatHasWhatTheOldOneCanHaveShown) {
   ClusterView view = ClusterBuilder().primary(300).replica(200, 9).replica(200, 9).build();
   pin_to(view, kC);
-  session_.last_replica = LastReplica{kB, 1, at_ms(8)};
+  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
   EXPECT_EQ(read(view).node, kC) << "its own replica is back and has all";
   EXPECT_EQ(read(view).reason, Reason::moved);
   EXPECT_EQ(read(view).vouched_until, at_ms(9));
@@ -102,7 +102,7 @@ TEST_F(Decide, AReplicaThatDiedIsLeftWithItsLastPositionAsTheFloor) {
                          .with([](NodeState& n) { n.fault = NodeFault::unreachable; })
                          .replica(199, 9)
                          .build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8)};
+  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
   EXPECT_EQ(read(view).kind, Kind::wait_for_replay);
   EXPECT_EQ(read(view).node, kC) << "the one worth asking";
   view.nodes[2].position = {200};
@@ -118,7 +118,7 @@ TEST_F(Decide, APromotedReplicasFloorIsItsPositionOnTheNewTimeline) {
   view.primary = NodeId{0};
   view.nodes[0].role = NodeRole::primary;
   for (NodeState& node : view.nodes) node.timeline = {2};
-  session_.last_replica = LastReplica{NodeId{0}, 1, at_ms(8)};
+  session_.last_replica = LastReplica{NodeId{0}, 1, at_ms(8), at_ms(7)};
   EXPECT_EQ(read(view).kind, Kind::wait_for_replay);
   view.nodes[1].position = {300};
   EXPECT_EQ(read(view).node, kB);
@@ -134,13 +134,13 @@ TEST_F(Decide, AReplicaLeftBehindOnAnOldTimelineBoundsNothing) {
                          .build();
   view.timeline = {2};
   view.nodes[0].timeline = view.nodes[2].timeline = {2};
-  session_.last_replica = LastReplica{kB, 1, at_ms(8)};
+  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
   EXPECT_EQ(read(view).kind, Kind::wait_for_position);
 }
 
 TEST_F(Decide, AFloorNotReachedAtTheLastReplicaAsksThatReplica) {
   ClusterView view = ClusterBuilder().primary(300).replica(200, 5).replica(300, 5).build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8)};
+  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
   session_.written = known(250);
   const Decision decision = read(view);
   EXPECT_EQ(decision.kind, Kind::wait_for_replay);
@@ -156,14 +156,14 @@ TEST_F(Decide, StaysRatherThanMovesWhenItsOwnReplicaIsBehind) {
   pin_to(view, NodeId{3});
   session_.written = known(300);
   const NodeId other = read(view).node == kB ? kC : kB;
-  session_.last_replica = LastReplica{other, 1, at_ms(8)};
+  session_.last_replica = LastReplica{other, 1, at_ms(8), at_ms(7)};
   EXPECT_EQ(read(view).node, other) << "although the third has the better bid";
   EXPECT_EQ(read(view).reason, Reason::floor_reached);
 }
 
 TEST_F(Decide, ALastReplicaThatIsNotInTheViewIsUnknown) {
   const ClusterView view = ClusterBuilder().primary(300).replica(300).build();
-  session_.last_replica = LastReplica{NodeId{9}, 1, at_ms(8)};
+  session_.last_replica = LastReplica{NodeId{9}, 1, at_ms(8), at_ms(7)};
   EXPECT_EQ(read(view).kind, Kind::wait_for_position);
 }
 
@@ -171,7 +171,7 @@ TEST_F(Decide, ReadYourWritesAloneDoesNotCareWhereItReadLast) {
   const ClusterView view = ClusterBuilder().primary(300).replica(300).replica(300).build();
   session_.level = ConsistencyLevel::read_your_writes;
   pin_to(view, kC);
-  session_.last_replica = LastReplica{kB, 9, at_ms(8)};
+  session_.last_replica = LastReplica{kB, 9, at_ms(8), at_ms(7)};
   session_.seen = pending();
   EXPECT_EQ(read(view).node, kC);
   EXPECT_EQ(read(view).reason, Reason::no_floor);
@@ -271,7 +271,7 @@ class Chaos {
     session.written = floor();
     session.seen = floor();
     if (one_in(2))
-      session.last_replica = LastReplica{NodeId{static_cast<std::uint16_t>(below(7))}, 1 + below(2), time()};
+      session.last_replica = LastReplica{NodeId{static_cast<std::uint16_t>(below(7))}, 1 + below(2), time(), time()};
     session.user_key = random_();
     session.arrived = time();
     return session;
@@ -305,7 +305,7 @@ void expect_covered(const ClusterView& view, const SessionContext& session, cons
   ASSERT_LT(index(last.node), view.nodes.size());
   ASSERT_EQ(view.node(last.node).incarnation, last.incarnation);
   if (decision.node == last.node) {
-    ASSERT_LE(decision.vouched_until, std::max(last.at, node.observed_at));
+    ASSERT_LE(decision.vouched_until, std::max(last.sent_at, node.observed_at));
     return;
   }
   ASSERT_GE(view.node(last.node).observed_at, last.at);

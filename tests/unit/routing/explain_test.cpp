@@ -72,7 +72,7 @@ TEST(Explain, NamesWhatTheSessionHasSeen) {
   SessionContext session;
   session.arrived = at_ms(0);
   session.seen = pending();
-  session.last_replica = LastReplica{NodeId{1}, 1, at_ms(0)};
+  session.last_replica = LastReplica{NodeId{1}, 1, at_ms(0), at_ms(0)};
   const std::string text = explain(RoutingPolicy{}, view, session, kRead, a_read(), at_ms(0));
   EXPECT_THAT(text, HasSubstr("what it has seen, whose position is not learned yet"));
   EXPECT_THAT(text, HasSubstr("what 10.0.0.1:5432 has shown it"));
@@ -83,7 +83,7 @@ TEST(Explain, NamesWhatTheSessionHasSeen) {
 
 TEST(Explain, StandsAnEmptyClusterAndUnknownNodes) {
   SessionContext session;
-  session.last_replica = LastReplica{NodeId{7}, 1, at_ms(0)};
+  session.last_replica = LastReplica{NodeId{7}, 1, at_ms(0), at_ms(0)};
   const std::string text = explain(RoutingPolicy{}, ClusterView{}, session, kRead, a_read(), at_ms(0));
   EXPECT_THAT(text, HasSubstr("wait for a primary"));
   EXPECT_THAT(text, HasSubstr("what no node has shown it"));

@@ -56,9 +56,9 @@ struct Verdict {
   std::uint64_t reads_of_advancing_key{};
   std::uint64_t reads_with_known_cause{};  // checked for effect_before_cause
   std::uint64_t counts[violation_kinds]{};
-  // Of the violations: the write that the session had seen was not acknowledged yet when the wrong read
-  // ended. A replica shows a commit as soon as it has replayed it, the primary only when the committing
-  // backend goes on.
+  // Of the violations: the wrong read was at the node that had made the write that the session had seen, and
+  // the write was not acknowledged yet when the read ended. A replica shows a commit as soon as it has
+  // replayed it, the primary only when the committing backend goes on.
   std::uint64_t before_acknowledgement{};
   std::vector<Violation> first;  // the first few by time, `max_described` at most
   std::map<std::uint16_t, std::uint64_t> reads_by_node;

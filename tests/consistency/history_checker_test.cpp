@@ -133,16 +133,18 @@ TEST(HistoryChecker, FindsAStepBack) {
 }
 
 TEST(HistoryChecker, TellsWhetherTheWriteThatWasSeenHadBeenAcknowledged) {
-  const auto history = [](std::int64_t acknowledged) {
+  const auto history = [](std::int64_t acknowledged, std::uint16_t node = primary) {
     Script script;
     script.at(0, acknowledged, OperationKind::write, 1, 7, 1)
         .at(10, 20, OperationKind::read, 2, 7, 1, replica);
-    return script.at(30, 40, OperationKind::read, 2, 7, 0, primary).verdict();
+    return script.at(30, 40, OperationKind::read, 2, 7, 0, node).verdict();
   };
   EXPECT_EQ(history(25).count(ViolationKind::step_back), 1U);
   EXPECT_EQ(history(25).before_acknowledgement, 0U);
   EXPECT_EQ(history(50).count(ViolationKind::step_back), 1U);
   EXPECT_EQ(history(50).before_acknowledgement, 1U);
+  EXPECT_EQ(history(50, replica).before_acknowledgement, 0U)
+      << "a replica does not take back what it has replayed";
   EXPECT_THAT(describe(history(50).first.at(0)),
               HasSubstr("not acknowledged yet: session 1 wrote 1 at node 5432"));
 }

@@ -14,6 +14,10 @@ from support.server_process import ServerProcess
 
 SECONDS = 20
 
+# What cannot be had: a READ ONLY transaction that has shown something dies with its server, or with a recovery conflict
+# on it, and may be tried again.
+CUT_OFF = frozenset({"later read in transaction 40001", "commit read only 40001"})
+
 
 class NaiveSplitter(ServerProcess):
     kind = "naive-splitter"
@@ -36,6 +40,14 @@ def assert_undisturbed(report: Report, tolerated: frozenset[str] = frozenset()) 
     assert {name: count for name, count in report["errors"].items() if name not in tolerated} == {}
     for name in ("broken_busy", "broken_idle", "connect_failures", "stuck", "wrong_answers", "impossible_version"):
         assert report[name] == 0, name
+
+
+def assert_held(report: Report, strict: bool = False) -> None:
+    """No guarantee was broken; unless strict, but for what the primary had not acknowledged: see README.md."""
+    assert report["proves_nothing"] == []
+    limit = 0 if strict else 1 + report["reads"] // 100_000
+    early = report["violations_before_acknowledgement"]
+    assert report["violations"] - (early if early <= limit else 0) == 0, report["first_violations"]
 
 
 def test_a_naive_splitter_is_caught_even_without_delay(nodes):
@@ -69,11 +81,9 @@ def test_session_consistency_holds_with_uneven_delay(make_proxy, uneven, request
     length = {"reads": reads, "seconds": 3600} if reads else {"seconds": SECONDS}
     seed = request.config.getoption("--history-seed", default=1)
     report = run_driver("session, uneven", proxy.dsn(), primary_dsn(uneven), seed=seed, **length)
-    assert report["stale_read"] == 0
-    assert report["step_back"] == 0
-    assert report.exit_code == HELD
+    assert_held(report, strict=bool(reads))
     assert report["share_of_reads_elsewhere"] > 0.05, "the replicas were not used: nothing was at stake"
-    assert_undisturbed(report)
+    assert_undisturbed(report, CUT_OFF)
 
 
 @pytest.mark.proxy_only
@@ -82,7 +92,7 @@ def test_the_same_run_under_eventual_is_caught(make_proxy, uneven):
     report = run_driver("eventual, uneven", proxy.dsn(), primary_dsn(uneven), seconds=10)
     assert report.exit_code == VIOLATED
     assert report["stale_read"] > 0
-    assert_undisturbed(report)
+    assert_undisturbed(report, CUT_OFF)
 
 
 @pytest.mark.proxy_only
@@ -91,9 +101,9 @@ def test_the_same_run_under_eventual_is_caught(make_proxy, uneven):
 def test_each_weaker_level_keeps_its_own_guarantee(make_proxy, uneven, level, absent):
     proxy = make_proxy(level)
     report = run_driver(level, proxy.dsn(), primary_dsn(uneven), seconds=8)
-    assert report[absent] == 0
-    assert report.exit_code in (HELD, VIOLATED)
-    assert_undisturbed(report)
+    assert report["proves_nothing"] == []
+    assert report[absent] <= min(report["violations_before_acknowledgement"], 1 + report["reads"] // 100_000)
+    assert_undisturbed(report, CUT_OFF)
 
 
 @pytest.mark.proxy_only
@@ -112,6 +122,6 @@ def test_with_think_time_nearly_all_reads_are_answered_by_replicas(make_proxy, n
         "session, 5 ms think time", proxy.dsn(), primary_dsn(nodes),
         seconds=10, think="fixed", think_ms=5, writers=4, shared=4, counter_readers=4, counter_think_ms=5,
     )  # fmt: skip
-    assert report.exit_code == HELD
+    assert_held(report)
     assert report["share_of_reads_elsewhere"] >= 0.99
     assert_undisturbed(report)

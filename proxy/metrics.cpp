@@ -108,8 +108,8 @@ void add_pools(Families& out, const std::vector<std::unique_ptr<Worker>>& worker
   }
   auto& connections = out.family("tidemark_pool_connections", "Server connections by state.", MetricType::Gauge);
   for (const auto& [key, sum] : sums) {
-    const auto& [node, database, user] = key;
-    const auto add = [&, &node = node, &database = database, &user = user](const char* state, std::size_t value) {
+    const auto add = [&connections, &labels = key](const char* state, std::size_t value) {
+      const auto& [node, database, user] = labels;
       Families::gauge(connections, {{"node", node}, {"database", database}, {"user", user}, {"state", state}},
                       static_cast<double>(value));
     };

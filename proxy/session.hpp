@@ -62,6 +62,10 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   [[nodiscard]] const PoolGroup* group() const { return group_; }
   /// Its server connection was taken as one to the primary.
   [[nodiscard]] bool on_former_primary() const { return server_ != nullptr && sent_to_primary_; }
+  /// What it runs is a read of whose answer the client has had nothing.
+  [[nodiscard]] bool can_be_sent_again() const {
+    return unit_in_flight_ && unit_kind_ == UnitKind::read && unit_held_ && !replied_ && status_ == 'I' && !mid_sequence_;
+  }
   [[nodiscard]] std::uint64_t serial() const { return serial_; }
   [[nodiscard]] std::int32_t process_id() const { return cancel_key_.process_id; }
 

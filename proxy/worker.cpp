@@ -87,15 +87,13 @@ void Worker::on_topology() {
     const bool fenced = node.fault == routing::NodeFault::older_timeline || node.fault == routing::NodeFault::other_cluster ||
                         node.fault == routing::NodeFault::duplicate_primary;
     const bool demoted = former == node.id && node.role == routing::NodeRole::replica;
-    if (!replaced && !fenced && !demoted && node.fault == routing::NodeFault::none) continue;
-    for (auto& [key, group] : groups_) {
-      pools::Pool& pool = *group->pools[routing::index(node.id)];
-      pool.close_idle();
-      if (!replaced && !fenced && !demoted) continue;
-      fence_sessions([&](const Session& session) {
-        return session.group() == group.get() && session.server()->node() == node.id;
-      });
-    }
+    const bool lost = replaced || fenced || demoted;
+    if (!lost && node.fault == routing::NodeFault::none) continue;
+    for (auto& [key, group] : groups_) group->pools[routing::index(node.id)]->close_idle();
+    // A node that hangs may come back: only what can run elsewhere without the client's knowledge leaves it.
+    fence_sessions([&](const Session& session) {
+      return session.server()->node() == node.id && (lost || session.can_be_sent_again());
+    });
   }
   // A former primary that answers nothing any more keeps its connections until there is a new one: until then
   // nobody knows better what became of the statements on them. With the new one they go.

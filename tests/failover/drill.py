@@ -59,7 +59,9 @@ class Client:
     def live(self, connection: psycopg.Connection[Any]) -> None:
         raise NotImplementedError
 
-    def run(self, connection: psycopg.Connection[Any], text: str, values: Any = None, id: int | None = None) -> Statement:
+    def run(
+        self, connection: psycopg.Connection[Any], text: str, values: Any = None, id: int | None = None
+    ) -> Statement:
         """Runs one statement whose answer is (number, port); an SQL error is noted, a lost connection is raised."""
         statement = Statement(self.name, time.monotonic(), 0.0, id)
         try:
@@ -145,7 +147,9 @@ class Drill:
             drill.finish()
     """
 
-    def __init__(self, proxy: ProxyProcess, writers: int = 8, readers: int = 8, idlers: int = 20, seconds: float = 90.0):
+    def __init__(
+        self, proxy: ProxyProcess, writers: int = 8, readers: int = 8, idlers: int = 20, seconds: float = 90.0
+    ) -> None:
         self.seconds = seconds
         self.dsn = proxy.dsn(connect_timeout=20)
         self.stopping, self.wake_idle, self.in_transaction = threading.Event(), threading.Event(), threading.Event()

@@ -31,7 +31,7 @@ def drill() -> Drill:
         Statement("writer 1", 9.9, 10.2, 2, sqlstate="40003"),
         Statement("writer 1", 10.3, 11.1, 3, NEW),
     ]
-    made.readers[0].statements = [Statement("reader 1", start, start + 0.1, rows=rows) for start, rows in ((9, 1), (12, 2))]
+    made.readers[0].statements = [Statement("reader 1", 9.0, 9.1, rows=1), Statement("reader 1", 12.0, 12.1, rows=2)]
     made.idlers[0].statements = [
         Statement("idler 1", 8.0, 8.1, rows=0),
         Statement("idler 1", 12.0, 12.1, rows=2),

@@ -52,7 +52,8 @@ def wrote_at(statements: list[Statement], port: int) -> bool:
 
 
 def report_errors(drill: Drill) -> None:
-    seen = collections.Counter((s.client.split()[0], s.sqlstate, s.text.splitlines()[0] if s.text else "") for s in drill.statements(lambda s: s.sqlstate is not None))
+    failed = drill.statements(lambda s: s.sqlstate is not None)
+    seen = collections.Counter((s.client.split()[0], s.sqlstate, s.text.partition("\n")[0]) for s in failed)
     for (client, sqlstate, text), count in seen.items():
         print(f"  {count} x {client}: {sqlstate} {text}")
     for text in drill.broken():

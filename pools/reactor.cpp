@@ -20,6 +20,8 @@ Reactor::Timer::Timer(Reactor& reactor, std::function<void()> callback)
 
 void Reactor::Timer::expires_at(TimePoint when) {
   cancel();
+  // Behind those due now: a callback that arms a past time is served in the next turn.
+  if (reactor_.firing_ && when <= reactor_.now_) when = reactor_.now_ + Clock::duration(1);
   position_ = reactor_.timers_.emplace(when, this);
   armed_ = true;
 }
@@ -96,13 +98,14 @@ int Reactor::timeout_milliseconds() const {
 }
 
 void Reactor::fire_timers() {
-  // Only those due at the start: a callback that arms a past time is served in the next turn.
+  firing_ = true;
   while (!timers_.empty() && timers_.begin()->first <= now_) {
     Timer* timer = timers_.begin()->second;
     timers_.erase(timers_.begin());
     timer->armed_ = false;
     timer->callback_();
   }
+  firing_ = false;
 }
 
 void Reactor::run_posted() {

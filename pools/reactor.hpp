@@ -94,6 +94,7 @@ class Reactor {
   int wake_fd_ = -1;
   TimePoint now_ = Clock::now();
   std::multimap<TimePoint, Timer*> timers_;
+  bool firing_ = false;
   std::vector<EventHandler*> batch_;  ///< handlers of this turn's events; null once removed
   std::atomic<bool> stopped_{false};
   std::atomic<bool> wake_pending_{false};

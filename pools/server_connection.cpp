@@ -104,12 +104,17 @@ void ServerConnection::read_login() {
     if (!output.empty() && !socket.send(output)) return fail("the connection broke during login");
     if (progress.status == protocol::LoginMachine::Status::failed) return fail(login_->failure());
     if (progress.status == protocol::LoginMachine::Status::ready) return ready();
-    if (got.bytes < block.size()) return;
+    // On until nothing is there: the end of the stream may have come with these bytes, in one edge.
   }
 }
 
 void ServerConnection::ready() {
   if (!partial.empty()) return fail("the server sent more than its login answer");
+  // Whatever came in the same edge is told by no other one.
+  char byte = 0;
+  const auto more = socket.receive(&byte, 1);
+  if (more.closed) return fail("the server closed the connection during login");
+  if (!more.would_block) return fail("the server sent more than its login answer");
   parameters_ = login_->parameter_statuses();
   cancel_key_ = login_->cancel_key();
   scram_keys_ = login_->scram_keys();

@@ -101,8 +101,6 @@ void Pool::open_one(const SocketAddress& address) {
   protocol::LoginRequest request;
   request.user = identity_->user;
   request.database = identity_->database;
-  request.parameters.emplace_back("application_name", "tidemark");
-  request.parameters.emplace_back("client_encoding", "UTF8");
   auto login = std::make_unique<protocol::LoginMachine>(std::move(request), identity_->credential,
                                                         identity_->scram_keys, host_.nonce());
   auto server = std::make_unique<ServerConnection>(key_.node, node_name_);
@@ -169,15 +167,20 @@ void Pool::serve_or_idle(ServerConnection& server) {
     }
     generous_turn_ = true;
   }
-  if (waiters_.empty()) {
-    server.make_idle(*this);
-    idle_.push_back(&server);
-    return;
+  server.make_idle(*this);
+  idle_.push_back(&server);
+  // A waiter may give it back from within the call: then it is this loop's turn again, however many wait.
+  if (serving_) return;
+  serving_ = true;
+  while (!waiters_.empty() && !idle_.empty()) {
+    ServerConnection* next = idle_.back();
+    idle_.pop_back();
+    Waiter* waiter = waiters_.front();
+    waiter->leave();
+    next->lease(waiter->holder());
+    waiter->on_server_ready(*next);
   }
-  Waiter* waiter = waiters_.front();
-  waiter->leave();
-  server.lease(waiter->holder());
-  waiter->on_server_ready(server);
+  serving_ = false;
 }
 
 void Pool::give_back(ServerConnection& server) {

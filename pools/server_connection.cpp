@@ -76,6 +76,7 @@ void ServerConnection::on_events(IoEvents events) {
     case State::idle:
     case State::leased:
       if (events.readable) readable = true;
+      if (events.peer_closed || events.broken) ended = true;
       holder_->on_server_events(*this, events);
       break;
     case State::closed:

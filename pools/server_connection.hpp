@@ -83,6 +83,7 @@ class ServerConnection final : public EventHandler {
   SettingsPointer settings;       ///< applied; null until the first session
   std::string partial;            ///< start of a message whose rest has not come
   bool readable = false;          ///< there may be bytes that were not received yet
+  bool ended = false;             ///< the server will send no more: its end of stream is still to be received
   /// CancelRequests under way to this server process; shared with their senders, who may outlive it.
   std::shared_ptr<std::uint32_t> cancels;
 

@@ -31,6 +31,10 @@ class Pipeline {
   enum class Copy : std::uint8_t { none, in, out };
 
   void push(Expected expected, Fate fate, std::uint32_t tag = 0) {
+    if (head_ >= kCompactAt) [[unlikely]] {
+      entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
     entries_.push_back({expected, fate, tag});
   }
 
@@ -65,6 +69,7 @@ class Pipeline {
   Verdict on_error();
   void begin_copy_in();
 
+  static constexpr std::size_t kCompactAt = 4096;
   absl::InlinedVector<Entry, 8> entries_;
   std::size_t head_ = 0;
   std::optional<Entry> completed_;

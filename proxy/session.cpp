@@ -82,6 +82,7 @@ void Session::on_events(pools::IoEvents events) {
   if (events.writable && client_.blocked()) {
     if (!client_.flush()) return close();
     if (!client_.blocked() && server_ != nullptr && unit_in_flight_) read_server();
+    if (!client_.blocked()) go_on();
     if (closing_) return;
   }
   if (events.peer_closed) {
@@ -100,12 +101,21 @@ void Session::resume_reading() {
   read_client();
 }
 
+/// Takes up what the client has sent, unless something is waited for.
+void Session::go_on() {
+  if (closing_ || wait_ != Wait::none) return;
+  process_input();
+  resume_reading();
+}
+
 /// Takes bytes while they are wanted: not while a unit is under way (unless its rest is still to come) and not
 /// faster than the server takes them.
 void Session::read_client() {
-  while (!closing_ && client_readable_ && wait_ == Wait::none && !(server_ != nullptr && server_->socket.blocked())) {
+  while (!closing_ && client_readable_ && !in_process_input_ && wait_ == Wait::none &&
+         !(server_ != nullptr && server_->socket.blocked())) {
     const bool copying = server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in;
     if (unit_in_flight_ && !unit_is_open() && !copying && long_message_left_ == 0) return;
+    if (client_.blocked() && !is_passing_on()) return;  // a client that takes no answers gets no more of them
     if ((copying || long_message_left_ > 0) && in_.empty()) {
       // Passed on at once from the shared block; only what is left over is kept.
       const auto got = client_.receive(worker_.scratch(), Worker::kScratchSize);
@@ -133,6 +143,12 @@ void Session::read_client() {
   }
 }
 
+/// What comes next of the client's is the rest of something that the server has begun to take.
+bool Session::is_passing_on() const {
+  if (skip_to_sync_) return false;
+  return long_message_left_ > 0 || (server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in);
+}
+
 bool Session::unit_is_open() const {
   return mid_sequence_ && unit_.messages.empty();
 }
@@ -143,6 +159,7 @@ void Session::process_input() {
   while (!closing_ && wait_ == Wait::none && !welcoming_ && !in_.empty()) {
     if (server_ != nullptr && server_->socket.blocked()) break;
     const std::size_t before = in_.size();
+    if (client_.blocked() && !is_passing_on()) break;
     if (skip_to_sync_) {
       skip_to_sync();
     } else if (long_message_left_ > 0) {
@@ -166,8 +183,14 @@ bool Session::take_next_unit() {
     case End::incomplete: {
       const auto head = unit_.next_head(in_.view());
       const std::size_t wanted = head.size == 0 ? 0 : head.offset + std::size_t{head.size};
-      if (std::max(wanted, in_.size()) <= kMaxHeldUnit || head.size == 0) return false;
-      if (head.type == 'P' && head.size <= kMaxHeldParse && in_.size() < wanted) return false;
+      if (std::max(wanted, in_.size()) <= kMaxHeldUnit) return false;
+      if (!unit_.messages.empty()) {
+        // What is complete goes ahead; the sequence goes on with what follows.
+        unit_.end = End::partial;
+        begin_unit();
+        return true;
+      }
+      if (head.size == 0 || !begins_long_unit(head)) return false;
       begin_long_unit();
       return true;
     }
@@ -184,11 +207,19 @@ bool Session::take_next_unit() {
     case End::query:
     case End::sync:
     case End::flush:
+    case End::partial:
     case End::function_call:
       begin_unit();
       return true;
   }
   return false;
+}
+
+/// Whether enough of a long message has come: a text that must be known is held longer, and names come first.
+bool Session::begins_long_unit(const protocol::FrontendMessage& head) const {
+  if (head.type == 'P' || head.type == 'Q') return head.size > kMaxHeldText;
+  if (head.type != 'B' || in_.size() > kMaxHeldUnit) return true;
+  return protocol::parse_bind(in_.view().substr(protocol::kFrameHeader)).has_value();
 }
 
 /// After an error of ours in the extended protocol: as a server would, ignores everything up to Sync.
@@ -199,6 +230,7 @@ void Session::skip_to_sync() {
       in_.consume(part);
       long_message_left_ -= part;
       if (long_message_left_ > 0) return;
+      discard_long_message_ = false;
       continue;
     }
     const auto frame = protocol::peek_frame(in_.view());
@@ -274,14 +306,21 @@ void Session::fail_unit(const ClientError& error, char ready_status) {
       out, {.severity = "ERROR", .code = error.code, .message = error.message, .detail = error.detail, .hint = error.hint});
   status_ = ready_status;
   // A Query alone, and whatever its own Sync ends, is answered with ReadyForQuery; else the client still owes a Sync.
-  const bool ends = unit_.end == End::sync || unit_.end == End::function_call ||
+  const char long_type = unit_is_long_ && unit_held_ ? unit_.next_head(in_.view()).type : '\0';
+  const bool ends = unit_.end == End::sync || unit_.end == End::function_call || long_type == 'Q' || long_type == 'F' ||
                     (unit_.end == End::query && unit_.messages.size() <= 1);
+  if (long_type != '\0') {
+    // Dropped as it comes.
+    long_message_left_ = unit_.next_head(in_.view()).size;
+    long_message_ends_unit_ = false;
+    discard_long_message_ = true;
+  }
   if (ends) {
     append_ready(out, ready_status);
   } else {
     skip_to_sync_ = true;
   }
-  forget_parsed();
+  undo_changes();
   clear_unit();
   send_to_client(out);
 }
@@ -290,16 +329,21 @@ void Session::fail_unit(const ClientError& error, char ready_status) {
 void Session::clear_unit() {
   if (unit_held_) in_.consume(unit_.size);
   unit_.clear();
-  parsed_names_.clear();
+  changes_.clear();
   unit_held_ = unit_in_flight_ = unit_is_long_ = own_sync_ = mid_sequence_ = sequence_failed_ = false;
 }
 
-/// The names that this unit gave to statements are not given.
-void Session::forget_parsed() {
-  for (const auto& parsed : parsed_names_) {
-    if (!parsed.name.empty()) prepared_.erase(parsed.name);
+/// The names of prepared statements are again what they were before the unit, but for what was confirmed.
+void Session::undo_changes() {
+  for (auto& change : changes_) {
+    if (change.name.empty()) continue;
+    if (change.closed.get() != nullptr) {
+      prepared_.insert_or_assign(change.name, std::move(change.closed));
+    } else {
+      prepared_.erase(change.name);
+    }
   }
-  parsed_names_.clear();
+  changes_.clear();
 }
 
 void Session::fail_session(const ClientError& error) {

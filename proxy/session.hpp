@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/container/flat_hash_map.h>
-#include <absl/container/inlined_vector.h>
 
 #include "pools/gather.hpp"
 #include "pools/pool.hpp"
@@ -82,29 +82,36 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   /// What may become of a unit whose server is lost.
   enum class UnitKind : std::uint8_t { read, begin, opens, write, commit, rollback, in_transaction };
 
-  struct ParsedName {
-    std::string name;
-    pools::StatementId id;
+  /// What a message of the unit changes in the names of prepared statements, until the server has confirmed it.
+  struct NameChange {
+    std::string name;                  ///< the client's; empty: confirmed, or a Parse of our own
+    pools::StatementId id = 0;         ///< of a Parse
+    StatementCache::Reference closed;  ///< of a Close: what the name stood for
   };
+  /// Pipeline tag of a Parse of the unnamed statement; other tags are places in changes_, from 1.
+  static constexpr std::uint32_t kUnnamedTag = UINT32_MAX;
 
   // session.cpp
   void read_client();
   void process_input();
   bool take_next_unit();
+  [[nodiscard]] bool begins_long_unit(const protocol::FrontendMessage& head) const;
   void skip_to_sync();
   void forward_copy_in();
   void forward_long_message();
   void resume_reading();
+  void go_on();
   void close();
   void send_to_client(std::string_view bytes);
   void fail_unit(const ClientError& error, char ready_status);
   void fail_session(const ClientError& error);
   void clear_unit();
-  void forget_parsed();
+  void undo_changes();
   void greet(const protocol::ParameterList& parameters);
   void learn_welcome();
   void protocol_error(std::string_view what);
   [[nodiscard]] bool unit_is_open() const;
+  [[nodiscard]] bool is_passing_on() const;
 
   // session_units.cpp
   void begin_unit();
@@ -114,7 +121,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   const routing::Classification& classification_of(PreparedText& text);
   bool answer_locally();
   void answer_failed_transaction();
-  void answer_failed_sequence(std::string& out);
+  void answer_failed_sequence(bool lost);
   [[nodiscard]] bool ends_transaction(std::string_view sql) const;
   void begin_long_unit();
   void pass_sync_of_failed_sequence();
@@ -153,7 +160,9 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool on_reply(char type, std::string_view body, bool whole, protocol::Pipeline::Verdict& verdict);
   enum class ErrorFate : std::uint8_t { forward, retry, lost };
   ErrorFate judge_error(std::string_view body);
+  void on_discarded(std::string_view tag);
   void on_completed(const protocol::Pipeline::Entry& entry);
+  void undo(const protocol::Pipeline::Entry& entry);
   void on_parameter_status(std::string_view body);
   void inject(pools::Gather& out);
   void note_progress();
@@ -194,7 +203,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool sent_to_primary_ = false;
   pools::Reactor::TimePoint sent_at_{};  ///< when the server connection was taken
   pools::Reactor::TimePoint arrived_{};
-  absl::InlinedVector<ParsedName, 1> parsed_names_;  ///< by the tag of their pipeline entries
+  std::vector<NameChange> changes_;
   std::size_t long_message_left_ = 0;    ///< bytes of a frontend message that is passed on without being held
   bool long_message_ends_unit_ = false;
   bool discard_long_message_ = false;    ///< … it is dropped instead
@@ -209,10 +218,13 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool unnamed_on_server_ = false;   ///< the leased server has it
   std::string unnamed_;              ///< definition of the unnamed statement; empty: none
   const char* pin_reason_ = nullptr; ///< static; null: not pinned
+  /// A statement that leaves state failed: a part of it may have outlived the failure, and its transaction.
+  bool server_doubtful_ = false;
   char status_ = 'I';                ///< of the last ReadyForQuery
   bool mid_sequence_ = false;        ///< the server was sent messages that no Sync or Query has ended
   bool transaction_on_primary_ = false;
   bool transaction_lost_ = false;    ///< the server of an open transaction went away: to be told
+  bool ending_bound_ = false;        ///< … a portal of a ROLLBACK or COMMIT was bound since
   bool failed_transaction_ = false;  ///< told: nothing runs until ROLLBACK or COMMIT
   bool skip_to_sync_ = false;
   bool welcoming_ = false;

@@ -39,7 +39,8 @@ void Session::read_server() {
       const std::size_t room = Worker::kScratchSize - have;
       const auto got = server.socket.receive(worker_.scratch() + have, room);
       if (got.closed) return on_server_lost();
-      if (got.bytes < room) server.readable = false;
+      // A short read has emptied the socket; the end of the stream may have come in the same edge.
+      if (got.bytes < room) server.readable = server.ended && !got.would_block;
       have += got.bytes;
       server.partial.clear();
     } else if (server.pipeline.empty() || server.pipeline.front().fate != Fate::inject) {
@@ -81,6 +82,8 @@ std::size_t Session::process_replies(std::string_view bytes, pools::Gather& out)
     done = std::min(long_reply_left_, bytes.size());
     if (!long_reply_swallowed_) out.add(bytes.substr(0, done));
     long_reply_left_ -= done;
+    // Its end must not get lost with what follows it, if that is the server's end.
+    if (long_reply_left_ == 0 && !out.send()) return close(), 0;
   }
   inject(out);
   while (bytes.size() - done >= protocol::kFrameHeader) {
@@ -91,6 +94,7 @@ std::size_t Session::process_replies(std::string_view bytes, pools::Gather& out)
     if (!whole && frame.size <= kMaxHeldReply) break;
     const std::size_t part = whole ? frame.size : there;
     Verdict verdict = Verdict::violation;
+    replied_ = replied_ || out.has_sent();
     if (!on_reply(frame.type, bytes.substr(done + protocol::kFrameHeader, part - protocol::kFrameHeader), whole, verdict)) {
       return 0;
     }
@@ -132,17 +136,12 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
       return true;
     }
     case 'E': {
-      const auto fate = whole ? judge_error(body) : ErrorFate::forward;
+      auto fate = whole ? judge_error(body) : ErrorFate::forward;
       if (fate == ErrorFate::lost || pipeline.empty()) return on_server_lost(), false;
       const bool settings_refused = pipeline.front().expected == Expected::query && pipeline.front().fate == Fate::swallow &&
                                     !draining_refusal_;
       verdict = pipeline.on_message('E');
-      for (const auto& skipped : pipeline.skipped()) {
-        if (skipped.expected != Expected::parse || skipped.tag == 0) continue;
-        const auto& parsed = parsed_names_[skipped.tag - 1];
-        if (skipped.fate != Fate::inject) server_->prepared.forget(parsed.id);
-        if (!parsed.name.empty()) prepared_.erase(parsed.name);
-      }
+      for (const auto& skipped : pipeline.skipped()) undo(skipped);
       if (settings_refused) {
         // The server refuses what the client asked for at its start: it cannot be served with these settings.
         protocol::ErrorFields fields;
@@ -155,7 +154,16 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
         return false;
       }
       unit_failed_ = true;
-      if (pipeline.empty() && mid_sequence_) sequence_failed_ = true;
+      if (pipeline.empty()) {
+        // No Sync was sent yet: the server ignores everything up to it, also a Query that came behind.
+        if (unit_held_) {
+          in_.consume(unit_.size);
+          unit_.clear();
+          unit_held_ = false;
+        }
+        sequence_failed_ = mid_sequence_ = true;
+        fate = ErrorFate::forward;
+      }
       if (fate == ErrorFate::retry) {
         draining_refusal_ = true;
         pipeline.swallow_all();
@@ -186,15 +194,51 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
         if (pipeline.completed()->fate == Fate::forward || own_sync_ || draining_refusal_) status_ = body[0];
         if (!(pipeline.completed()->fate == Fate::swallow && pipeline.completed()->expected == Expected::query)) mid_sequence_ = false;
       }
+      if (type == 'C' && whole && body.size() > 1 && body[0] == 'D') on_discarded(body.substr(0, body.size() - 1));
       if (pipeline.completed()) on_completed(*pipeline.completed());
       return true;
   }
 }
 
+/// The server has run what ends all prepared statements, also ours: those sent behind it are there again.
+void Session::on_discarded(std::string_view tag) {
+  if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL") return;
+  server_->prepared.clear();
+  absl::erase_if(prepared_, [this](const auto& entry) {
+    return std::none_of(changes_.begin(), changes_.end(), [&](const auto& change) {
+      return change.closed.get() == nullptr && change.name == entry.first;
+    });
+  });
+  for (const auto& change : changes_) {
+    if (!change.name.empty() && change.closed.get() == nullptr) server_->prepared.restore(change.id);
+  }
+  // RESET ALL goes back to what this connection was opened with; the client's own start is applied anew.
+  if (tag == "DISCARD ALL") server_->settings = worker_.settings().none();
+}
+
 void Session::on_completed(const Pipeline::Entry& entry) {
-  if (entry.expected != Expected::parse || entry.tag == 0) return;
-  // Confirmed: a later error of this unit does not take the name back.
-  parsed_names_[entry.tag - 1].name.clear();
+  if (entry.tag == 0 || entry.tag == kUnnamedTag) return;
+  // Confirmed: a later error of this unit does not take it back.
+  auto& change = changes_[entry.tag - 1];
+  change.name.clear();
+  change.closed = {};
+}
+
+/// The server did not carry out what was asked for: what it would have changed stays as it was.
+void Session::undo(const Pipeline::Entry& entry) {
+  if (entry.tag == kUnnamedTag) {
+    unnamed_.clear();
+    unnamed_on_server_ = false;
+  }
+  if (entry.tag == 0 || entry.tag == kUnnamedTag) return;
+  auto& change = changes_[entry.tag - 1];
+  if (entry.expected == Expected::parse) {
+    if (entry.fate != Fate::inject) server_->prepared.forget(change.id);
+    if (!change.name.empty()) prepared_.erase(change.name);
+  } else if (entry.expected == Expected::close && change.closed.get() != nullptr) {
+    prepared_.insert_or_assign(change.name, std::move(change.closed));
+  }
+  change.name.clear();
 }
 
 Session::ErrorFate Session::judge_error(std::string_view body) {
@@ -207,7 +251,8 @@ Session::ErrorFate Session::judge_error(std::string_view body) {
   if (!unit_is_read_ || sent_to_primary_ || replied_ || !unit_held_ || status_ != 'I' || draining_refusal_) {
     return ErrorFate::forward;
   }
-  if (code == "25006") {
+  if (code == "25006" || code == "0A000") {
+    // What a standby cannot do: it writes, or reads what is not replicated (0A000, an unlogged table).
     const std::string_view bytes = in_.view();
     for (const auto& message : unit_.messages) {
       if (message.type == 'Q' && unit_.messages.size() == 1) {
@@ -226,7 +271,7 @@ Session::ErrorFate Session::judge_error(std::string_view body) {
     worker_.counters().retries[static_cast<std::size_t>(Retry::read_refused)].add();
     return ErrorFate::retry;
   }
-  if (code == "40001" || code == "57P04") {
+  if (code == "40001" || code == "40P01" || code == "57P04") {
     worker_.counters().retries[static_cast<std::size_t>(Retry::recovery_conflict)].add();
     return ErrorFate::retry;
   }
@@ -258,7 +303,7 @@ void Session::finish_unit() {
   if (draining_refusal_) {
     release_server();
     primary_only_ = true;
-    forget_parsed();
+    undo_changes();
     draining_refusal_ = replied_ = unit_failed_ = unit_in_flight_ = false;
     return begin_wait(Wait::retry, worker_.reactor().now());
   }
@@ -272,21 +317,18 @@ void Session::finish_unit() {
     pin_reason_ = "a statement left state in it";
     worker_.counters().pinned.add();
   }
-  const bool doubtful = unit_pins_ && unit_failed_;  // a part of what it left may have outlived its failure
+  if (unit_pins_ && unit_failed_) server_doubtful_ = true;
   if (unit_changes_functions_) worker_.shared().monitor.want_catalog(group_->database);
   clear_unit();
-  if (status_ != 'I' || pin_reason_ != nullptr) return;
-  if (doubtful) {
-    drop_server();
-  } else {
-    release_server();
-  }
+  if (status_ == 'I' && pin_reason_ == nullptr) release_server();
 }
 
 void Session::on_confused_server() {
   worker_.shared().events.server_failed(server_->node_name(), group_->database, group_->user,
                                         "the server sent an unexpected message");
+  const bool in_message = long_reply_left_ > 0 && !long_reply_swallowed_;
   drop_server();
+  if (in_message) return close();
   fail_session(describe(Failure::server_confused));
 }
 

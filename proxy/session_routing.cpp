@@ -95,6 +95,7 @@ void Session::on_server_ready(pools::ServerConnection& server) {
     } else {
       if (still_right) primary_only_ = unvouched_ = true;
       route();
+      go_on();
     }
   }
 }
@@ -189,7 +190,7 @@ void Session::on_published(bool topology) {
   }
   end_wait();
   route();
-  if (wait_ == Wait::none) resume_reading();
+  go_on();
 }
 
 void Session::on_deadline() {
@@ -216,7 +217,8 @@ void Session::release_server() {
   pools::ServerConnection* server = std::exchange(server_, nullptr);
   worker_.counters().clients_active.subtract();
   bool clean = server->pipeline.empty() && server->partial.empty() && !server->socket.blocked() &&
-               long_message_left_ == 0 && long_reply_left_ == 0;
+               long_message_left_ == 0 && long_reply_left_ == 0 && !std::exchange(server_doubtful_, false);
+  long_reply_left_ = 0;
   if (clean && server->readable) {
     // The last read filled its block to the end: there may be more, which would be too much.
     char byte = 0;
@@ -234,6 +236,8 @@ void Session::release_server() {
 void Session::drop_server() {
   pools::ServerConnection* server = std::exchange(server_, nullptr);
   worker_.counters().clients_active.subtract();
+  server_doubtful_ = false;
+  long_reply_left_ = 0;
   group_->pools[routing::index(server->node())]->discard(*server);
 }
 
@@ -244,7 +248,7 @@ void Session::on_server_lost() {
   worker_.shared().monitor.suspect(node);
   worker_.shared().events.server_failed(server_->node_name(), group_->database, group_->user,
                                         "a server connection was lost while in use");
-  const bool in_message = long_reply_left_ > 0;
+  const bool in_message = long_reply_left_ > 0 && !long_reply_swallowed_;
   drop_server();
   if (welcoming_) {
     unit_in_flight_ = false;
@@ -299,7 +303,7 @@ void Session::answer_lost_unit() {
 /// Has the unit routed and sent once more; its bytes are still in the buffer.
 void Session::retry_unit(Retry reason) {
   worker_.counters().retries[static_cast<std::size_t>(reason)].add();
-  forget_parsed();
+  undo_changes();
   unit_in_flight_ = replied_ = unit_failed_ = draining_refusal_ = false;
   ++attempts_;
   const auto now = worker_.reactor().now();

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "protocol/frame.hpp"
 #include "protocol/frontend_messages.hpp"
@@ -16,6 +17,8 @@ using routing::StatementClass;
 namespace {
 
 constexpr std::string_view kServerPrefix = "tidemark_";
+/// Prepared nowhere: a Bind of it fails as one of a missing unnamed statement does.
+constexpr std::string_view kNoSuchStatement = "tidemark_unnamed";
 
 /// The next word of `sql` in lower case, or a quoted identifier's content; empty at the end or at anything else.
 std::string next_word(std::string_view& sql) {
@@ -49,7 +52,11 @@ void Session::begin_unit() {
   if (sequence_failed_) return pass_sync_of_failed_sequence();
   if (failed_transaction_ || transaction_lost_) return answer_failed_transaction();
   if (!classify_unit()) return;
-  if (server_ != nullptr) return send_unit();
+  if (server_ != nullptr) {
+    // Statements prepared by protocol messages are the proxy's also while a server is held.
+    if (unit_pins_ && !mid_sequence_ && status_ != 'E' && answer_locally()) return;
+    return send_unit();
+  }
   if (answer_locally()) return;
   route();
 }
@@ -80,26 +87,35 @@ void Session::begin_long_unit() {
   }
   if (failed_transaction_ || transaction_lost_) {
     // Nothing of it is run; the error is told now and the message is dropped as it comes.
-    unit_held_ = true;
-    if (head.type == 'Q' || head.type == 'F') unit_.end = End::query;
-    const std::size_t rest = head.offset + std::size_t{head.size} - in_.size();
-    unit_.size = in_.size();
-    long_message_left_ = rest;
+    unit_held_ = unit_is_long_ = true;
     const bool lost = std::exchange(transaction_lost_, false);
     failed_transaction_ = true;
     return fail_unit(describe(lost ? Failure::transaction_lost : Failure::in_failed_transaction), 'E');
   }
   if (sequence_failed_) {
-    long_message_left_ = head.offset + std::size_t{head.size} - in_.size();
+    long_message_left_ = head.size;
     long_message_ends_unit_ = false;
     discard_long_message_ = true;
-    in_.clear();
     return unit_.clear();
   }
   arrived_ = worker_.reactor().now();
   attempts_ = 0;
   replied_ = unit_failed_ = own_sync_ = false;
+  primary_only_ = unvouched_ = false;
   if (!classify_unit()) return;
+  if (head.type == 'B') {
+    const auto bind = protocol::parse_bind(in_.view().substr(protocol::kFrameHeader));
+    const PreparedText* text = bind ? find_prepared(bind->statement) : nullptr;
+    if (text != nullptr) {
+      add_class(routing::classify(text->query(), group_->catalog));
+    } else if (!unnamed_.empty()) {
+      add_class(routing::classify(std::string_view(unnamed_).substr(0, unnamed_.find('\0')), group_->catalog));
+    }
+  } else if (head.type != 'F') {
+    // Nobody has read what it leaves in its session.
+    unit_pins_ = true;
+    unit_may_open_ = head.type == 'Q';
+  }
   unit_is_read_ = false;
   unit_executes_ = true;
   unit_is_long_ = true;
@@ -168,6 +184,7 @@ bool Session::classify_unit() {
   unit_kind_ = UnitKind::read;
   if (!continues) unit_pins_ = unit_changes_functions_ = unit_executes_ = unit_may_open_ = false;
   const std::string_view bytes = in_.view();
+  bool parses_unnamed = false;
   for (const auto& message : unit_.messages) {
     const std::string_view body = message.body(bytes);
     switch (message.type) {
@@ -182,6 +199,7 @@ bool Session::classify_unit() {
       case 'P': {
         const auto parse = protocol::parse_parse(body);
         if (!parse) return protocol_error("malformed Parse"), false;
+        parses_unnamed = parses_unnamed || parse->statement.empty();
         add_class(routing::classify(parse->query, group_->catalog));
         if (unit_is_read_ && worker_.is_refused(parse->query)) primary_only_ = true;
         break;
@@ -192,7 +210,7 @@ bool Session::classify_unit() {
         if (PreparedText* text = find_prepared(bind->statement); text != nullptr) {
           add_class(classification_of(*text));
           primary_only_ = primary_only_ || text->refused_by_replica;
-        } else if (bind->statement.empty() && !unnamed_.empty() && message.offset == 0) {
+        } else if (bind->statement.empty() && !unnamed_.empty() && !parses_unnamed) {
           add_class(routing::classify(std::string_view(unnamed_).substr(0, unnamed_.find('\0')), group_->catalog));
         }
         break;
@@ -223,7 +241,7 @@ bool Session::classify_unit() {
     own_sync_ = only_prepares;
     if (!only_prepares) unit_is_read_ = false;
   }
-  if (continues) unit_is_read_ = false;
+  if (continues || unit_.end == End::partial) unit_is_read_ = false;
   if (!unit_is_read_ && unit_kind_ == UnitKind::read) unit_kind_ = UnitKind::write;
   if (continues && unit_kind_ == UnitKind::begin) unit_kind_ = UnitKind::opens;
   if (status_ != 'I' && unit_kind_ != UnitKind::commit && unit_kind_ != UnitKind::rollback) {
@@ -287,9 +305,11 @@ bool Session::answer_locally() {
         // DEALLOCATE as drivers send it: the unnamed statement, bound and executed once, in one unit.
         const auto parse = protocol::parse_parse(body);
         if (&message != unit_.messages.begin() || !parse || !parse->statement.empty() || unit_.end != End::sync ||
-            !forget_statements(parse->query, tag)) {
+            !unit_executes_ || !forget_statements(parse->query, tag)) {
           return false;
         }
+        unnamed_.assign(parse->definition);
+        unnamed_on_server_ = false;
         out.append("1\0\0\0\4", 5);
         break;
       }
@@ -352,8 +372,8 @@ void Session::ensure_prepared(PreparedText& text, pools::Gather& out) {
   }
   protocol::append_parse(out.own(), pools::server_statement_name(text.id), text.definition);
   out.add_own(from);
-  parsed_names_.push_back({{}, text.id});
-  server_->pipeline.push(Expected::parse, Fate::swallow, static_cast<std::uint32_t>(parsed_names_.size()));
+  changes_.push_back({{}, text.id, {}});
+  server_->pipeline.push(Expected::parse, Fate::swallow, static_cast<std::uint32_t>(changes_.size()));
 }
 
 void Session::ensure_unnamed(pools::Gather& out) {
@@ -361,7 +381,7 @@ void Session::ensure_unnamed(pools::Gather& out) {
   const std::size_t from = out.own().size();
   protocol::append_parse(out.own(), {}, unnamed_);
   out.add_own(from);
-  server_->pipeline.push(Expected::parse, Fate::swallow);
+  server_->pipeline.push(Expected::parse, Fate::swallow, kUnnamedTag);
   unnamed_on_server_ = true;
 }
 
@@ -370,6 +390,8 @@ std::string Session::server_name(std::string_view name, pools::Gather& out) {
     ensure_prepared(*text, out);
     return pools::server_statement_name(text->id);
   }
+  // No unnamed statement of this client's is there, but one of another's may be.
+  if (name.empty()) return std::string(kNoSuchStatement);
   // Unknown to us: made by SQL PREPARE in a pinned session, or by nobody, which the server will say. It must not
   // meet a name of our own.
   std::string own(name);
@@ -382,7 +404,7 @@ void Session::push_parse(const protocol::ParseView& parse, std::string_view whol
     unnamed_.assign(parse.definition);
     unnamed_on_server_ = true;
     out.add(whole);
-    server_->pipeline.push(Expected::parse, Fate::forward);
+    server_->pipeline.push(Expected::parse, Fate::forward, kUnnamedTag);
     return;
   }
   std::string name(parse.statement);
@@ -398,8 +420,14 @@ void Session::push_parse(const protocol::ParseView& parse, std::string_view whol
   auto text = worker_.statements().refer(parse.definition, group_->database);
   const pools::StatementId id = text->id;
   prepared_.emplace(name, std::move(text));
-  const bool there = server_->prepared.use(id);
-  if (!there) {
+  // In a failed transaction the server refuses every Parse but that of its end, whatever it has prepared.
+  const bool refused = status_ == 'E' && !ends_transaction(parse.query);
+  const bool there = server_->prepared.use(id) && !refused;
+  if (refused) {
+    const std::size_t from = out.own().size();
+    protocol::append_parse(out.own(), pools::server_statement_name(id), parse.definition);
+    out.add_own(from);
+  } else if (!there) {
     const std::size_t from = out.own().size();
     if (const auto evicted = server_->prepared.add(id, worker_.shared().config.pool.max_prepared_statements)) {
       protocol::append_target(out.own(), 'C', 'S', pools::server_statement_name(*evicted));
@@ -408,15 +436,15 @@ void Session::push_parse(const protocol::ParseView& parse, std::string_view whol
     protocol::append_parse(out.own(), pools::server_statement_name(id), parse.definition);
     out.add_own(from);
   }
-  parsed_names_.push_back({std::move(name), id});
+  changes_.push_back({std::move(name), refused ? 0 : id, {}});
   server_->pipeline.push(Expected::parse, there ? Fate::inject : Fate::forward,
-                         static_cast<std::uint32_t>(parsed_names_.size()));
+                         static_cast<std::uint32_t>(changes_.size()));
 }
 
 void Session::push_bind(std::string_view whole, pools::Gather& out) {
   const auto bind = protocol::parse_bind(whole.substr(protocol::kFrameHeader));
-  if (bind->statement.empty()) {
-    ensure_unnamed(out);
+  if (bind->statement.empty()) ensure_unnamed(out);
+  if (bind->statement.empty() && unnamed_on_server_) {
     out.add(whole);
   } else {
     const std::string name = server_name(bind->statement, out);
@@ -431,13 +459,17 @@ void Session::push_bind(std::string_view whole, pools::Gather& out) {
 void Session::push_target(char type, std::string_view whole, pools::Gather& out) {
   const auto target = protocol::parse_target(whole.substr(protocol::kFrameHeader));
   const Expected expected = type == 'D' ? Expected::describe : Expected::close;
-  if (target->kind == 'P' || target->name.empty()) {
-    if (target->kind == 'S' && type == 'D') ensure_unnamed(out);
-    if (target->kind == 'S' && type == 'C') unnamed_.clear();
+  const bool unnamed = target->kind == 'S' && target->name.empty();
+  if (unnamed && type == 'D') ensure_unnamed(out);
+  if (unnamed && type == 'C') unnamed_.clear();
+  if (target->kind == 'P' || (unnamed && (type == 'C' || unnamed_on_server_))) {
     out.add(whole);
   } else if (type == 'C' && find_prepared(target->name) != nullptr) {
-    prepared_.erase(target->name);
-    server_->pipeline.push(expected, Fate::inject);
+    // Only this client's name for it ends; the server's statement may serve others.
+    const auto place = prepared_.find(target->name);
+    changes_.push_back({place->first, 0, std::move(place->second)});
+    prepared_.erase(place);
+    server_->pipeline.push(expected, Fate::inject, static_cast<std::uint32_t>(changes_.size()));
     return;
   } else {
     const std::string name = server_name(target->name, out);
@@ -503,12 +535,12 @@ void Session::push_long_head(pools::Gather& out) {
     // Too long to be kept, so it can only be the unnamed statement, and only until another server is needed.
     unnamed_.clear();
     unnamed_on_server_ = true;
-    pipeline.push(Expected::parse, Fate::forward);
+    pipeline.push(Expected::parse, Fate::forward, kUnnamedTag);
     out.add(there);
   } else {
     const auto bind = protocol::parse_bind(there.substr(protocol::kFrameHeader));
-    if (bind->statement.empty()) {
-      ensure_unnamed(out);
+    if (bind->statement.empty()) ensure_unnamed(out);
+    if (bind->statement.empty() && unnamed_on_server_) {
       out.add(there);
     } else {
       const std::string name = server_name(bind->statement, out);
@@ -547,7 +579,7 @@ void Session::send_unit() {
     if (ends) unit_.end = End::query;
     unit_held_ = unit_is_long_ = false;
     mid_sequence_ = !ends || long_message_left_ > 0;
-  } else if (unit_.end == End::flush && !own_sync_) {
+  } else if ((unit_.end == End::flush && !own_sync_) || unit_.end == End::partial) {
     in_.consume(unit_.size);
     unit_.clear();
     unit_held_ = false;
@@ -587,7 +619,10 @@ void Session::answer_failed_transaction() {
     clear_unit();
     return send_to_client({"C\0\0\0\15ROLLBACK\0Z\0\0\0\5I", 20});
   }
-  if (lost && unit_.end != End::flush) {
+  const bool calls = std::any_of(unit_.messages.begin(), unit_.messages.end(), [](const auto& message) {
+    return message.type == 'F' || message.type == 'Q';
+  });
+  if (calls || (lost && unit_.end != End::flush)) {
     // Told once, whatever the statement is; a ROLLBACK ends the transaction all the same.
     bool ends = false;
     for (const auto& message : unit_.messages) {
@@ -600,14 +635,15 @@ void Session::answer_failed_transaction() {
         ends = ends || (text != nullptr && ends_transaction(text->query()));
       }
     }
+    if (calls) ends = false;
     if (ends) failed_transaction_ = false;
-    return fail_unit(describe(Failure::transaction_lost), ends ? 'I' : 'E');
+    return fail_unit(describe(lost ? Failure::transaction_lost : Failure::in_failed_transaction), ends ? 'I' : 'E');
   }
-  std::string out;
-  answer_failed_sequence(out);
+  answer_failed_sequence(lost);
 }
 
-void Session::answer_failed_sequence(std::string& out) {
+void Session::answer_failed_sequence(bool lost) {
+  std::string out;
   const std::string_view bytes = in_.view();
   for (const auto& message : unit_.messages) {
     const std::string_view body = message.body(bytes);
@@ -633,6 +669,7 @@ void Session::answer_failed_sequence(std::string& out) {
         const PreparedText* text = find_prepared(bind->statement);
         const std::string_view sql = text != nullptr ? text->query() : std::string_view(unnamed_).substr(0, unnamed_.find('\0'));
         allowed = ends_transaction(sql);
+        ending_bound_ = allowed;
         if (allowed) out.append("2\0\0\0\4", 5);
         break;
       }
@@ -641,6 +678,9 @@ void Session::answer_failed_sequence(std::string& out) {
         out.append("n\0\0\0\4", 5);
         break;
       case 'E':
+        // Of a portal that was opened before the transaction failed: gone with it.
+        allowed = std::exchange(ending_bound_, false);
+        if (!allowed) break;
         out.append("C\0\0\0\15ROLLBACK\0", 14);
         failed_transaction_ = false;
         status_ = 'I';
@@ -657,7 +697,9 @@ void Session::answer_failed_sequence(std::string& out) {
     if (!allowed) {
       send_to_client(out);
       if (closing_) return;
-      return fail_unit(describe(Failure::in_failed_transaction), 'E');
+      ending_bound_ = false;
+      return fail_unit(describe(lost ? Failure::transaction_lost : Failure::in_failed_transaction),
+                       failed_transaction_ ? 'E' : 'I');
     }
   }
   clear_unit();

@@ -31,7 +31,7 @@ Worker::Worker(Shared shared, unsigned number, const pools::Socket& listener)
       metrics_(shared.config.cluster.nodes.size()),
       second_(reactor_, [this] { every_second(); }),
       drain_end_(reactor_, [this] {
-        for (auto& [serial, session] : sessions_) session->shut_down(true);
+        while (!sessions_.empty()) sessions_.begin()->second->shut_down(true);
         reactor_.stop();
       }) {
   topology_ = view_->topology;

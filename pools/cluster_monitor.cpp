@@ -105,6 +105,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
 
   [[nodiscard]] const Snapshot<routing::ClusterView>& view() const { return view_; }
   [[nodiscard]] const PositionLog& positions() const { return positions_; }
+  [[nodiscard]] const VisibilityLog& visibility() const { return visibility_; }
   [[nodiscard]] const Snapshot<routing::FunctionCatalogs>& catalogs() const { return catalogs_; }
 
  private:
@@ -264,6 +265,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
   routing::ClusterReducer reducer_;
   Snapshot<routing::ClusterView> view_;
   PositionLog positions_;
+  VisibilityLog visibility_;
   Snapshot<routing::FunctionCatalogs> catalogs_;
   std::uint64_t incarnations_ = 0;
   PositionPacing pacing_;
@@ -299,12 +301,16 @@ const Snapshot<routing::ClusterView>& ClusterMonitor::view() const {
 const PositionLog& ClusterMonitor::positions() const {
   return impl_->positions();
 }
+const VisibilityLog& ClusterMonitor::visibility() const {
+  return impl_->visibility();
+}
 const Snapshot<routing::FunctionCatalogs>& ClusterMonitor::catalogs() const {
   return impl_->catalogs();
 }
 void ClusterMonitor::want_primary_position(bool someone_waits) {
   impl_->want_primary_position(someone_waits);
 }
+void ClusterMonitor::want_visibility() {}
 void ClusterMonitor::want_observation(NodeId node) {
   impl_->want_observation(node);
 }

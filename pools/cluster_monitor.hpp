@@ -11,14 +11,16 @@
 #include "pools/pool_settings.hpp"
 #include "pools/position_log.hpp"
 #include "pools/snapshot.hpp"
+#include "pools/visibility_log.hpp"
 #include "routing/cluster_view.hpp"
 #include "routing/function_catalog.hpp"
 
 namespace tidemark::pools {
 
 /// Knows the nodes: probes each on a connection of its own, applies the reducer to every observation, and is
-/// the only writer of the ClusterView, the PositionLog and the function catalogs. Runs on one io_context that
-/// one thread runs; the functions marked (any thread) may be called from everywhere and never block.
+/// the only writer of the ClusterView, the PositionLog, the VisibilityLog and the function catalogs. Runs on
+/// one io_context that one thread runs; the functions marked (any thread) may be called from everywhere and
+/// never block.
 class ClusterMonitor {
  public:
   ClusterMonitor(boost::asio::io_context& io, ClusterSettings settings, Events& events);
@@ -31,13 +33,18 @@ class ClusterMonitor {
   /// Closes the probe connections; nothing is published afterwards.
   void stop();
 
-  [[nodiscard]] const Snapshot<routing::ClusterView>& view() const;    ///< (any thread)
-  [[nodiscard]] const PositionLog& positions() const;                  ///< (any thread)
+  [[nodiscard]] const Snapshot<routing::ClusterView>& view() const;           ///< (any thread)
+  [[nodiscard]] const PositionLog& positions() const;                         ///< (any thread)
+  [[nodiscard]] const VisibilityLog& visibility() const;                      ///< (any thread)
   [[nodiscard]] const Snapshot<routing::FunctionCatalogs>& catalogs() const;  ///< (any thread)
 
   /// (any thread) A write has completed, or a primary's answer was seen: asks the primary for its position
   /// soon. `someone_waits`: a session cannot go on without it.
   void want_primary_position(bool someone_waits);
+  /// (any thread) A session is about to go from a replica to the primary: a question of the VisibilityLog
+  /// that is begun after this call must be settled. Asked for one second at least; who waits longer calls
+  /// again.
+  void want_visibility();
   /// (any thread) Asks `node` for its position at once, if no such question is under way; answers that were
   /// asked for before this call do not count as the answer.
   void want_observation(routing::NodeId node);
@@ -46,8 +53,8 @@ class ClusterMonitor {
   /// (any thread) Clients use `database`: its functions are read, and read again every minute.
   void want_catalog(std::string_view database);
 
-  /// Called on the monitor's thread after every publication of the view or the positions. Set before start();
-  /// must not block.
+  /// Called on the monitor's thread after every publication of the view, the positions or a settled question
+  /// of the VisibilityLog. Set before start(); must not block.
   void on_publish(std::function<void()> callback);
 
   /// Position questions sent to the primary so far (any thread).

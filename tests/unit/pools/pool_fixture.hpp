@@ -143,4 +143,38 @@ class FakeWorker final : public PoolHost {
   std::list<FakeClient> clients_;
 };
 
+/// Vouches for every connection.
+inline constexpr auto kAlways = Reactor::TimePoint::max();
+
+class PoolTest : public testing::Test {
+ protected:
+  PoolTest() { settings_.connect_timeout = std::chrono::seconds(20); }
+
+  void limit_to(std::uint32_t per_pool, std::uint32_t per_node = 100) {
+    limits_ = std::make_unique<ServerLimits>(1, per_pool, per_node);
+  }
+  std::unique_ptr<FakeWorker> make_worker(unsigned number = 0) {
+    return std::make_unique<FakeWorker>(*limits_, settings_, server_.address(), number);
+  }
+  /// Opens `count` connections; all are idle then, in the order in which they were opened.
+  std::vector<Socket> open_idle(FakeWorker& worker, std::size_t count) {
+    std::vector<Socket> sockets;
+    std::vector<std::unique_ptr<FakeClient>> clients;
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& client = *clients.emplace_back(std::make_unique<FakeClient>());
+      worker.wait(client);
+      sockets.push_back(server_.accept_and_login(static_cast<std::int32_t>(i) + 1));
+      EXPECT_TRUE(worker.serves(client));
+    }
+    for (auto& client : clients) worker.give_back(*client);
+    return sockets;
+  }
+  static std::int32_t process_of(const FakeClient& client) { return client.server->cancel_key()->process_id; }
+  std::uint32_t counted() { return limits_->pool({kNode, "shop", "app"}).open; }
+
+  FakeServer server_;
+  PoolSettings settings_;
+  std::unique_ptr<ServerLimits> limits_ = std::make_unique<ServerLimits>(1, 20, 100);
+};
+
 }  // namespace tidemark::pools

@@ -100,6 +100,13 @@ Socket::Received Socket::receive(char* data, std::size_t size) {
   }
 }
 
+int Socket::peek() const {
+  unsigned char byte = 0;
+  const ssize_t got = ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got > 0) return byte;
+  return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? -2 : -1;
+}
+
 bool Socket::send(std::string_view bytes) {
   if (blocked()) {
     kept_.append(bytes);

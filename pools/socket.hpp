@@ -28,6 +28,9 @@ class Socket {
   /// One receive call.
   [[nodiscard]] Received receive(char* data, std::size_t size);
 
+  /// The next byte without taking it: the byte, -1 at the end of the stream or on an error, -2 when nothing is there.
+  [[nodiscard]] int peek() const;
+
   /// Sends, or keeps for later. False when the connection is broken.
   [[nodiscard]] bool send(std::string_view bytes);
   /// The same for a gathered message; modifies `parts`.

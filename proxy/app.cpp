@@ -54,6 +54,7 @@ int run_app(const config::Config& config) {
   std::signal(SIGPIPE, SIG_IGN);
   boost::asio::io_context io(1);
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
+  boost::asio::signal_set reload_signals(io, SIGHUP);
   EventLog events;
   const Authenticator authenticator(config);
   const pools::Socket listener = pools::listen_on(config.listen.address, config.listen.port);
@@ -91,12 +92,19 @@ int run_app(const config::Config& config) {
     signals.async_wait(on_signal);
   };
   signals.async_wait(on_signal);
+  std::function<void(const boost::system::error_code&, int)> on_reload = [&](const boost::system::error_code& error, int) {
+    if (error) return;
+    EventLog::problem("SIGHUP: this version does not reload its configuration; restart it to apply changes");
+    reload_signals.async_wait(on_reload);
+  };
+  reload_signals.async_wait(on_reload);
   std::thread waiter([&] {
     for (auto& thread : threads) thread.join();
     boost::asio::post(io, [&] {
       monitor.stop();
       if (http) http->stop();
       signals.cancel();
+      reload_signals.cancel();
       io.stop();
     });
   });

@@ -54,6 +54,7 @@ void Session::begin() {
 void Session::greet(const protocol::ParameterList& parameters) {
   welcoming_ = false;
   worker_.counters().logins.add();
+  if (group_->catalog == nullptr) worker_.shared().monitor.want_catalog(group_->database);
   std::string& out = worker_.own_bytes();
   out.clear();
   for (const auto& [name, value] : parameters) append_parameter_status(out, name, value);
@@ -87,13 +88,25 @@ void Session::on_events(pools::IoEvents events) {
   }
   if (events.peer_closed) {
     client_gone_ = true;
-    // Nobody to answer: do not wait on. What a server already runs goes to its end, as with PostgreSQL.
+    // Nobody to answer: do not wait on.
     if (wait_ != Wait::none) return close();
+    if (client_has_died()) {
+      CancelSender::start(worker_, *server_);
+      return close();
+    }
   }
   if (events.readable) {
     client_readable_ = true;
     resume_reading();
   }
+}
+
+/// The client is gone while its statement runs, without a word, or after a read that nobody will see. A write
+/// before an orderly Terminate goes to its end, as with PostgreSQL.
+bool Session::client_has_died() const {
+  if (server_ == nullptr || !unit_in_flight_ || !unit_held_ || in_.size() != unit_.size || is_passing_on()) return false;
+  const int next = client_.peek();
+  return next == -1 || (next == 'X' && unit_is_read_);
 }
 
 void Session::resume_reading() {
@@ -149,9 +162,7 @@ bool Session::is_passing_on() const {
   return long_message_left_ > 0 || (server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in);
 }
 
-bool Session::unit_is_open() const {
-  return mid_sequence_ && unit_.messages.empty();
-}
+bool Session::unit_is_open() const { return mid_sequence_; }
 
 void Session::process_input() {
   if (in_process_input_) return;
@@ -304,6 +315,10 @@ void Session::fail_unit(const ClientError& error, char ready_status) {
   out.clear();
   protocol::append_error_response(
       out, {.severity = "ERROR", .code = error.code, .message = error.message, .detail = error.detail, .hint = error.hint});
+  if (!std::exchange(held_begin_, {}).empty()) {
+    failed_transaction_ = true;
+    ready_status = 'E';
+  }
   status_ = ready_status;
   // A Query alone, and whatever its own Sync ends, is answered with ReadyForQuery; else the client still owes a Sync.
   const char long_type = unit_is_long_ && unit_held_ ? unit_.next_head(in_.view()).type : '\0';

@@ -64,7 +64,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   [[nodiscard]] bool on_former_primary() const { return server_ != nullptr && sent_to_primary_; }
   /// What it runs is a read of whose answer the client has had nothing.
   [[nodiscard]] bool can_be_sent_again() const {
-    return unit_in_flight_ && unit_kind_ == UnitKind::read && unit_held_ && !replied_ && status_ == 'I' && !mid_sequence_;
+    return unit_in_flight_ && unit_kind_ == UnitKind::read && unit_held_ && !replied_ && may_restart() && !mid_sequence_;
   }
   [[nodiscard]] std::uint64_t serial() const { return serial_; }
   [[nodiscard]] std::int32_t process_id() const { return cancel_key_.process_id; }
@@ -112,6 +112,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void protocol_error(std::string_view what);
   [[nodiscard]] bool unit_is_open() const;
   [[nodiscard]] bool is_passing_on() const;
+  [[nodiscard]] bool client_has_died() const;
 
   // session_units.cpp
   void begin_unit();
@@ -121,7 +122,10 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   const routing::Classification& classification_of(PreparedText& text);
   bool answer_locally();
   void answer_failed_transaction();
-  void answer_failed_sequence(bool lost);
+  void answer_failed_sequence(bool lost, std::string_view tag);
+  void answer_end(std::string_view tag);
+  bool hold_begin();
+  [[nodiscard]] bool is_plain_statement();
   [[nodiscard]] bool ends_transaction(std::string_view sql) const;
   void begin_long_unit();
   void pass_sync_of_failed_sequence();
@@ -136,6 +140,8 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void ensure_unnamed(pools::Gather& out);
   bool forget_statements(std::string_view sql, std::string& tag);
   void ensure_prepared(PreparedText& text, pools::Gather& out);
+  /// Appends to `out.own()`; the caller adds it.
+  void push_eviction(pools::StatementId id, pools::Gather& out);
   void apply_settings(pools::Gather& out);
 
   // session_routing.cpp
@@ -160,6 +166,9 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool on_reply(char type, std::string_view body, bool whole, protocol::Pipeline::Verdict& verdict);
   enum class ErrorFate : std::uint8_t { forward, retry, lost };
   ErrorFate judge_error(std::string_view body);
+  void remember_refusal();
+  /// Nothing of a transaction has been done: the unit at hand can run elsewhere.
+  [[nodiscard]] bool may_restart() const { return status_ == 'I' || !held_begin_.empty(); }
   void on_discarded(std::string_view tag);
   void on_completed(const protocol::Pipeline::Entry& entry);
   void undo(const protocol::Pipeline::Entry& entry);
@@ -189,6 +198,8 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool unit_is_long_ = false;       ///< its last message is passed on without being held
   bool unit_may_open_ = false;      ///< several statements, of which one may open a transaction and not end it
   bool unvouched_ = false;          ///< sent to the primary because no connection to a replica was vouched for in time
+  bool rolled_back_ = false;        ///< the server said that the unit was not completed (57P01)
+  bool command_completed_ = false;  ///< a CommandComplete came
   bool sequence_failed_ = false;    ///< the server skips to a Sync that the client has not sent yet
   bool unit_executes_ = false;      ///< holds a Query, Execute or FunctionCall
   bool unit_failed_ = false;        ///< the server answered with an error
@@ -222,7 +233,8 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool server_doubtful_ = false;
   char status_ = 'I';                ///< of the last ReadyForQuery
   bool mid_sequence_ = false;        ///< the server was sent messages that no Sync or Query has ended
-  bool transaction_on_primary_ = false;
+  /// A BEGIN … READ ONLY that was answered here; it goes to the server with the first statement, which chooses it.
+  std::string held_begin_;
   bool transaction_lost_ = false;    ///< the server of an open transaction went away: to be told
   bool ending_bound_ = false;        ///< … a portal of a ROLLBACK or COMMIT was bound since
   bool failed_transaction_ = false;  ///< told: nothing runs until ROLLBACK or COMMIT

@@ -110,6 +110,8 @@ std::size_t Session::process_replies(std::string_view bytes, pools::Gather& out)
       break;
     }
     inject(out);
+    // The unit is answered: whatever else is there is no answer to it.
+    if (frame.type == 'Z' && server_->pipeline.empty()) break;
   }
   return done;
 }
@@ -189,6 +191,7 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
     default:
       verdict = pipeline.on_message(type);
       if (verdict == Verdict::violation) return on_confused_server(), false;
+      if (type == 'C') command_completed_ = true;
       if (type == 'Z') {
         if (!whole || body.size() != 1) return on_confused_server(), false;
         if (pipeline.completed()->fate == Fate::forward || own_sync_ || draining_refusal_) status_ = body[0];
@@ -244,30 +247,19 @@ void Session::undo(const Pipeline::Entry& entry) {
 Session::ErrorFate Session::judge_error(std::string_view body) {
   protocol::ErrorFields fields;
   if (protocol::parse_error_fields(body, fields) != protocol::Errc::ok) return ErrorFate::forward;
-  if (fields.severity == "FATAL" || fields.severity == "PANIC") return ErrorFate::lost;
   const std::string_view code = fields.code.text();
+  if (fields.severity == "FATAL" || fields.severity == "PANIC") {
+    rolled_back_ = code == "57P01" && status_ == 'I' && !command_completed_ && attempts_ == 0;
+    return ErrorFate::lost;
+  }
   if (code == "25006" && sent_to_primary_ && server_->in_hot_standby()) worker_.shared().monitor.suspect(server_->node());
   // The safety net: an autocommit read at a replica, of whose answer the client has had nothing.
-  if (!unit_is_read_ || sent_to_primary_ || replied_ || !unit_held_ || status_ != 'I' || draining_refusal_) {
+  if (!unit_is_read_ || sent_to_primary_ || replied_ || !unit_held_ || !may_restart() || draining_refusal_) {
     return ErrorFate::forward;
   }
   if (code == "25006" || code == "0A000") {
     // What a standby cannot do: it writes, or reads what is not replicated (0A000, an unlogged table).
-    const std::string_view bytes = in_.view();
-    for (const auto& message : unit_.messages) {
-      if (message.type == 'Q' && unit_.messages.size() == 1) {
-        worker_.remember_refused(message.body(bytes).substr(0, message.size - protocol::kFrameHeader - 1));
-      } else if (message.type == 'P' || message.type == 'B') {
-        const std::string_view content = message.body(bytes);
-        std::string_view rest = content.substr(content.find('\0') + 1);
-        rest = rest.substr(0, rest.find('\0'));
-        if (message.type == 'P') {
-          worker_.remember_refused(rest);
-        } else if (PreparedText* text = find_prepared(rest); text != nullptr) {
-          text->refused_by_replica = true;
-        }
-      }
-    }
+    remember_refusal();
     worker_.counters().retries[static_cast<std::size_t>(Retry::read_refused)].add();
     return ErrorFate::retry;
   }
@@ -276,6 +268,25 @@ Session::ErrorFate Session::judge_error(std::string_view body) {
     return ErrorFate::retry;
   }
   return ErrorFate::forward;
+}
+
+/// The statements of the unit go to the primary from now on.
+void Session::remember_refusal() {
+  const std::string_view bytes = in_.view();
+  for (const auto& message : unit_.messages) {
+    if (message.type == 'Q' && unit_.messages.size() == 1) {
+      worker_.remember_refused(message.body(bytes).substr(0, message.size - protocol::kFrameHeader - 1));
+    } else if (message.type == 'P' || message.type == 'B') {
+      const std::string_view content = message.body(bytes);
+      std::string_view rest = content.substr(content.find('\0') + 1);
+      rest = rest.substr(0, rest.find('\0'));
+      if (message.type == 'P') {
+        worker_.remember_refused(rest);
+      } else if (PreparedText* text = find_prepared(rest); text != nullptr) {
+        text->refused_by_replica = true;
+      }
+    }
+  }
 }
 
 /// Before anything of an answer leaves: raises the marks by what the answer shows, or did. routing/README.md,
@@ -301,7 +312,12 @@ void Session::finish_unit() {
     return learn_welcome();
   }
   if (draining_refusal_) {
-    release_server();
+    if (status_ == 'I') {
+      release_server();
+    } else {
+      drop_server();  // in the transaction that its BEGIN opened
+      status_ = 'T';
+    }
     primary_only_ = true;
     undo_changes();
     draining_refusal_ = replied_ = unit_failed_ = unit_in_flight_ = false;
@@ -313,6 +329,7 @@ void Session::finish_unit() {
     return;
   }
   if (own_sync_ && unit_failed_) skip_to_sync_ = true;
+  held_begin_.clear();
   if (unit_pins_ && pin_reason_ == nullptr && !unit_failed_) {
     pin_reason_ = "a statement left state in it";
     worker_.counters().pinned.add();

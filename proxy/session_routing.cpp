@@ -273,8 +273,9 @@ void Session::answer_lost_unit() {
   switch (unit_kind_) {
     case UnitKind::read:
       if (draining_refusal_) return retry_unit(Retry::read_refused);
-      if (resend && status_ == 'I') return retry_unit(Retry::server_lost);
-      return fail_unit(describe(Failure::result_lost), 'I');
+      if (resend && may_restart()) return retry_unit(Retry::server_lost);
+      if (held_begin_.empty()) return fail_unit(describe(Failure::result_lost), 'I');
+      return fail_unit(describe(Failure::transaction_lost), 'E');
     case UnitKind::begin:
       // Nothing has been done in it yet.
       if (resend) return retry_unit(Retry::not_begun);
@@ -293,6 +294,9 @@ void Session::answer_lost_unit() {
       return fail_unit(describe(Failure::transaction_lost), 'I');
     case UnitKind::commit:
     case UnitKind::write: {
+      // Nothing was written at a replica; everything that was read has been answered.
+      if (!sent_to_primary_ && status_ != 'I' && unit_held_ && !replied_) return answer_end("COMMIT");
+      if (rolled_back_ && resend && unit_kind_ == UnitKind::write && is_plain_statement()) return retry_unit(Retry::not_begun);
       written_.raise(worker_.shared().monitor.positions().asked());
       failed_transaction_ = unit_may_open_;
       return fail_unit(describe(Failure::outcome_unknown), unit_may_open_ ? 'E' : 'I');

@@ -38,6 +38,13 @@ std::string next_word(std::string_view& sql) {
   return word;
 }
 
+void append_command_complete(std::string& out, std::string_view tag) {
+  out.push_back('C');
+  const auto length = static_cast<std::uint32_t>(4 + tag.size() + 1);
+  for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<char>(length >> shift));
+  out.append(tag).push_back('\0');
+}
+
 bool at_end(std::string_view sql) {
   return sql.find_first_not_of(" \t\r\n\f;") == std::string_view::npos;
 }
@@ -47,7 +54,7 @@ bool at_end(std::string_view sql) {
 void Session::begin_unit() {
   arrived_ = worker_.reactor().now();
   attempts_ = 0;
-  primary_only_ = unvouched_ = replied_ = unit_failed_ = own_sync_ = false;
+  primary_only_ = unvouched_ = replied_ = unit_failed_ = own_sync_ = rolled_back_ = command_completed_ = false;
   unit_held_ = true;
   if (sequence_failed_) return pass_sync_of_failed_sequence();
   if (failed_transaction_ || transaction_lost_) return answer_failed_transaction();
@@ -57,7 +64,7 @@ void Session::begin_unit() {
     if (unit_pins_ && !mid_sequence_ && status_ != 'E' && answer_locally()) return;
     return send_unit();
   }
-  if (answer_locally()) return;
+  if (answer_locally() || hold_begin()) return;
   route();
 }
 
@@ -100,7 +107,7 @@ void Session::begin_long_unit() {
   }
   arrived_ = worker_.reactor().now();
   attempts_ = 0;
-  replied_ = unit_failed_ = own_sync_ = false;
+  replied_ = unit_failed_ = own_sync_ = rolled_back_ = command_completed_ = false;
   primary_only_ = unvouched_ = false;
   if (!classify_unit()) return;
   if (head.type == 'B') {
@@ -244,7 +251,8 @@ bool Session::classify_unit() {
   if (continues || unit_.end == End::partial) unit_is_read_ = false;
   if (!unit_is_read_ && unit_kind_ == UnitKind::read) unit_kind_ = UnitKind::write;
   if (continues && unit_kind_ == UnitKind::begin) unit_kind_ = UnitKind::opens;
-  if (status_ != 'I' && unit_kind_ != UnitKind::commit && unit_kind_ != UnitKind::rollback) {
+  const bool first_of_transaction = !held_begin_.empty() && unit_is_read_;
+  if (status_ != 'I' && unit_kind_ != UnitKind::commit && unit_kind_ != UnitKind::rollback && !first_of_transaction) {
     unit_kind_ = UnitKind::in_transaction;
   }
   return true;
@@ -285,19 +293,13 @@ bool Session::answer_locally() {
   const std::string_view bytes = in_.view();
   std::string out;
   std::string tag;
-  const auto command_complete = [&] {
-    out.push_back('C');
-    const auto length = static_cast<std::uint32_t>(4 + tag.size() + 1);
-    for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<char>(length >> shift));
-    out.append(tag).push_back('\0');
-  };
   for (const auto& message : unit_.messages) {
     const std::string_view body = message.body(bytes);
     switch (message.type) {
       case 'Q': {
         const auto sql = protocol::parse_query(body);
         if (unit_.messages.size() > 1 || !sql || !forget_statements(*sql, tag)) return false;
-        command_complete();
+        append_command_complete(out, tag);
         out.append("Z\0\0\0\5", 5).push_back(status_);
         break;
       }
@@ -324,7 +326,7 @@ bool Session::answer_locally() {
         break;
       case 'E':
         if (tag.empty()) return false;
-        command_complete();
+        append_command_complete(out, tag);
         break;
       case 'C': {
         const auto target = protocol::parse_target(body);
@@ -352,6 +354,61 @@ bool Session::answer_locally() {
   return true;
 }
 
+/// BEGIN … READ ONLY is answered here and sent with the first statement: that one chooses the node, a round trip is
+/// saved, and a node lost before its answer costs the client nothing. True when held, or ended without a server.
+bool Session::hold_begin() {
+  const auto& message = unit_.messages.front();
+  if (message.type != 'Q' || unit_.messages.size() != 1) return false;
+  const auto sql = protocol::parse_query(message.body(in_.view()));
+  if (!sql) return false;
+  if (!held_begin_.empty()) {
+    if (!ends_transaction(*sql)) return false;
+    const bool commits = routing::classify(*sql, nullptr).is_commit;
+    held_begin_.clear();
+    answer_end(commits ? "COMMIT" : "ROLLBACK");
+    return true;
+  }
+  if (status_ != 'I' || routing::classify(*sql, nullptr).statement != StatementClass::begin_read_only) return false;
+  std::string_view words = *sql;
+  const std::string_view tag = next_word(words) == "begin" ? "BEGIN" : "START TRANSACTION";
+  held_begin_ = *sql;
+  status_ = 'T';
+  std::string out;
+  append_command_complete(out, tag);
+  out.append("Z\0\0\0\5T", 6);
+  clear_unit();
+  send_to_client(out);
+  return true;
+}
+
+/// One statement that a server which says 57P01 before its CommandComplete has rolled back for certain: no CALL, DO,
+/// utility command or transaction control, nothing that leaves state.
+bool Session::is_plain_statement() {
+  std::string_view sql;
+  std::size_t statements = 0;
+  for (const auto& message : unit_.messages) {
+    const std::string_view body = message.body(in_.view());
+    if (message.type == 'Q') {
+      if (const auto query = protocol::parse_query(body)) sql = *query;
+      ++statements;
+    } else if (message.type == 'P') {
+      if (const auto parse = protocol::parse_parse(body)) sql = parse->query;
+    } else if (message.type == 'B') {
+      const auto bind = protocol::parse_bind(body);
+      if (const PreparedText* text = bind ? find_prepared(bind->statement) : nullptr) sql = text->query();
+    } else if (message.type == 'E') {
+      ++statements;
+    } else if (message.type == 'F') {
+      return false;
+    }
+  }
+  if (statements != 1 || sql.empty()) return false;
+  const auto classification = routing::classify(sql, group_->catalog);
+  if (classification.several || classification.may_commit || classification.leaves_session_state) return false;
+  const std::string word = next_word(sql);
+  return word == "insert" || word == "update" || word == "delete" || word == "merge" || word == "select" || word == "with";
+}
+
 void Session::apply_settings(pools::Gather& out) {
   const std::string change = pools::settings_change(*server_->settings, *settings_);
   server_->settings = settings_;
@@ -362,13 +419,18 @@ void Session::apply_settings(pools::Gather& out) {
   server_->pipeline.push(Expected::query, Fate::swallow);
 }
 
+void Session::push_eviction(pools::StatementId id, pools::Gather& out) {
+  protocol::append_target(out.own(), 'C', 'S', pools::server_statement_name(id));
+  changes_.push_back({{}, id, {}});
+  server_->pipeline.push(Expected::close, Fate::swallow, static_cast<std::uint32_t>(changes_.size()));
+}
+
 void Session::ensure_prepared(PreparedText& text, pools::Gather& out) {
   if (server_->prepared.use(text.id)) return;
   const std::size_t from = out.own().size();
   const auto limit = worker_.shared().config.pool.max_prepared_statements;
   if (const auto evicted = server_->prepared.add(text.id, limit)) {
-    protocol::append_target(out.own(), 'C', 'S', pools::server_statement_name(*evicted));
-    server_->pipeline.push(Expected::close, Fate::swallow);
+    push_eviction(*evicted, out);
   }
   protocol::append_parse(out.own(), pools::server_statement_name(text.id), text.definition);
   out.add_own(from);
@@ -430,8 +492,7 @@ void Session::push_parse(const protocol::ParseView& parse, std::string_view whol
   } else if (!there) {
     const std::size_t from = out.own().size();
     if (const auto evicted = server_->prepared.add(id, worker_.shared().config.pool.max_prepared_statements)) {
-      protocol::append_target(out.own(), 'C', 'S', pools::server_statement_name(*evicted));
-      server_->pipeline.push(Expected::close, Fate::swallow);
+      push_eviction(*evicted, out);
     }
     protocol::append_parse(out.own(), pools::server_statement_name(id), parse.definition);
     out.add_own(from);
@@ -565,6 +626,12 @@ void Session::send_unit() {
   }
   pools::Gather out(server_->socket, worker_.own_bytes());
   if (server_->settings != settings_) [[unlikely]] apply_settings(out);
+  if (!held_begin_.empty()) {
+    const std::size_t from = out.own().size();
+    protocol::append_query(out.own(), held_begin_);
+    out.add_own(from);
+    server_->pipeline.push(Expected::query, Fate::swallow);
+  }
   server_->prepared.begin_unit();
   const std::string_view bytes = in_.view();
   for (const auto& message : unit_.messages) push_message(message, bytes, out);
@@ -615,9 +682,7 @@ void Session::answer_failed_transaction() {
     }
     failed_transaction_ = false;
     if (lost && routing::classify(*sql, nullptr).is_commit) return fail_unit(describe(Failure::transaction_lost), 'I');
-    status_ = 'I';
-    clear_unit();
-    return send_to_client({"C\0\0\0\15ROLLBACK\0Z\0\0\0\5I", 20});
+    return answer_end("ROLLBACK");
   }
   const bool calls = std::any_of(unit_.messages.begin(), unit_.messages.end(), [](const auto& message) {
     return message.type == 'F' || message.type == 'Q';
@@ -639,10 +704,22 @@ void Session::answer_failed_transaction() {
     if (ends) failed_transaction_ = false;
     return fail_unit(describe(lost ? Failure::transaction_lost : Failure::in_failed_transaction), ends ? 'I' : 'E');
   }
-  answer_failed_sequence(lost);
+  answer_failed_sequence(lost, "ROLLBACK");
 }
 
-void Session::answer_failed_sequence(bool lost) {
+/// The end of a transaction that no server has any more, as a server answers it.
+void Session::answer_end(std::string_view tag) {
+  if (unit_.messages.front().type != 'Q') return answer_failed_sequence(false, tag);
+  failed_transaction_ = false;
+  status_ = 'I';
+  std::string out;
+  append_command_complete(out, tag);
+  out.append("Z\0\0\0\5I", 6);
+  clear_unit();
+  send_to_client(out);
+}
+
+void Session::answer_failed_sequence(bool lost, std::string_view tag) {
   std::string out;
   const std::string_view bytes = in_.view();
   for (const auto& message : unit_.messages) {
@@ -681,7 +758,7 @@ void Session::answer_failed_sequence(bool lost) {
         // Of a portal that was opened before the transaction failed: gone with it.
         allowed = std::exchange(ending_bound_, false);
         if (!allowed) break;
-        out.append("C\0\0\0\15ROLLBACK\0", 14);
+        append_command_complete(out, tag);
         failed_transaction_ = false;
         status_ = 'I';
         break;

@@ -286,7 +286,6 @@ PoolGroup& Worker::group(std::string_view database, std::string_view user, std::
     group = std::make_unique<PoolGroup>();
     group->database = database;
     group->user = user;
-    shared_.monitor.want_catalog(database);
     const auto found = catalogs_->find(database);
     group->catalog = found == catalogs_->end() ? nullptr : found->second.get();
   }

@@ -17,8 +17,6 @@ using routing::StatementClass;
 namespace {
 
 constexpr std::string_view kServerPrefix = "tidemark_";
-/// Prepared nowhere: a Bind of it fails as one of a missing unnamed statement does.
-constexpr std::string_view kNoSuchStatement = "tidemark_unnamed";
 
 /// The next word of `sql` in lower case, or a quoted identifier's content; empty at the end or at anything else.
 std::string next_word(std::string_view& sql) {
@@ -439,11 +437,17 @@ void Session::ensure_prepared(PreparedText& text, pools::Gather& out) {
 }
 
 void Session::ensure_unnamed(pools::Gather& out) {
-  if (unnamed_on_server_ || unnamed_.empty()) return;
+  if (unnamed_on_server_) return;
   const std::size_t from = out.own().size();
-  protocol::append_parse(out.own(), {}, unnamed_);
+  if (unnamed_.empty()) {
+    // The client has none, but the server may still have another client's.
+    protocol::append_target(out.own(), 'C', 'S', {});
+    server_->pipeline.push(Expected::close, Fate::swallow);
+  } else {
+    protocol::append_parse(out.own(), {}, unnamed_);
+    server_->pipeline.push(Expected::parse, Fate::swallow, kUnnamedTag);
+  }
   out.add_own(from);
-  server_->pipeline.push(Expected::parse, Fate::swallow, kUnnamedTag);
   unnamed_on_server_ = true;
 }
 
@@ -452,8 +456,6 @@ std::string Session::server_name(std::string_view name, pools::Gather& out) {
     ensure_prepared(*text, out);
     return pools::server_statement_name(text->id);
   }
-  // No unnamed statement of this client's is there, but one of another's may be.
-  if (name.empty()) return std::string(kNoSuchStatement);
   // Unknown to us: made by SQL PREPARE in a pinned session, or by nobody, which the server will say. It must not
   // meet a name of our own.
   std::string own(name);
@@ -504,8 +506,8 @@ void Session::push_parse(const protocol::ParseView& parse, std::string_view whol
 
 void Session::push_bind(std::string_view whole, pools::Gather& out) {
   const auto bind = protocol::parse_bind(whole.substr(protocol::kFrameHeader));
-  if (bind->statement.empty()) ensure_unnamed(out);
-  if (bind->statement.empty() && unnamed_on_server_) {
+  if (bind->statement.empty()) {
+    ensure_unnamed(out);
     out.add(whole);
   } else {
     const std::string name = server_name(bind->statement, out);
@@ -523,7 +525,7 @@ void Session::push_target(char type, std::string_view whole, pools::Gather& out)
   const bool unnamed = target->kind == 'S' && target->name.empty();
   if (unnamed && type == 'D') ensure_unnamed(out);
   if (unnamed && type == 'C') unnamed_.clear();
-  if (target->kind == 'P' || (unnamed && (type == 'C' || unnamed_on_server_))) {
+  if (target->kind == 'P' || unnamed) {
     out.add(whole);
   } else if (type == 'C' && find_prepared(target->name) != nullptr) {
     // Only this client's name for it ends; the server's statement may serve others.
@@ -600,8 +602,8 @@ void Session::push_long_head(pools::Gather& out) {
     out.add(there);
   } else {
     const auto bind = protocol::parse_bind(there.substr(protocol::kFrameHeader));
-    if (bind->statement.empty()) ensure_unnamed(out);
-    if (bind->statement.empty() && unnamed_on_server_) {
+    if (bind->statement.empty()) {
+      ensure_unnamed(out);
       out.add(there);
     } else {
       const std::string name = server_name(bind->statement, out);

@@ -42,6 +42,8 @@ class Gather {
   }
   [[nodiscard]] bool empty() const { return count_ == 0; }
   void drop() { count_ = 0; }
+  /// Some of it has been given to the socket.
+  [[nodiscard]] bool has_sent() const { return sent_; }
 
   /// False when the connection is broken; then or before.
   [[nodiscard]] bool send() {
@@ -67,6 +69,7 @@ class Gather {
       parts[i] = {const_cast<char*>(data), pieces_[i].size};
     }
     if (ok_) ok_ = socket_.send(parts.data(), count_);
+    sent_ = true;
     count_ = 0;
   }
 
@@ -76,6 +79,7 @@ class Gather {
   std::array<Piece, kPieces> pieces_;
   std::size_t count_ = 0;
   bool ok_ = true;
+  bool sent_ = false;
 };
 
 }  // namespace tidemark::pools

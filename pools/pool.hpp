@@ -141,6 +141,7 @@ class Pool final : public ServerHolder, public LoginObserver {
   std::list<Waiter*> waiters_;
   std::size_t connecting_ = 0;
   bool generous_turn_ = false;
+  bool serving_ = false;  ///< serve_or_idle is on the stack
   std::chrono::milliseconds backoff_{0};
   Reactor::TimePoint retry_at_{};
   Reactor::Timer retry_;

@@ -24,6 +24,10 @@ class PreparedStatements {
   [[nodiscard]] std::optional<StatementId> add(StatementId id, std::size_t limit);
   /// The Parse failed or was skipped.
   void forget(StatementId id) { last_use_.erase(id); }
+  /// Its Close was skipped, or it was prepared anew: the server has it.
+  void restore(StatementId id) { last_use_.try_emplace(id, 0); }
+  /// The server has forgotten all.
+  void clear() { last_use_.clear(); }
   /// Statements used from here on are needed until the next call.
   void begin_unit() { unit_begin_ = ++clock_; }
   [[nodiscard]] std::size_t size() const { return last_use_.size(); }

@@ -335,7 +335,7 @@ void Session::fail_unit(const ClientError& error, char ready_status) {
   } else {
     skip_to_sync_ = true;
   }
-  undo_changes();
+  undo_changes(!replied_);
   clear_unit();
   send_to_client(out);
 }
@@ -349,13 +349,13 @@ void Session::clear_unit() {
 }
 
 /// The names of prepared statements are again what they were before the unit, but for what was confirmed.
-void Session::undo_changes() {
-  for (auto& change : changes_) {
-    if (change.name.empty()) continue;
-    if (change.closed.get() != nullptr) {
-      prepared_.insert_or_assign(change.name, std::move(change.closed));
+void Session::undo_changes(bool confirmed_too) {
+  for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
+    if (change->name.empty() || (change->confirmed && !confirmed_too)) continue;
+    if (change->closed.get() != nullptr) {
+      prepared_.insert_or_assign(change->name, std::move(change->closed));
     } else {
-      prepared_.erase(change.name);
+      prepared_.erase(change->name);
     }
   }
   changes_.clear();

@@ -84,9 +84,10 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
 
   /// What a message of the unit changes in the names of prepared statements, until the server has confirmed it.
   struct NameChange {
-    std::string name;                  ///< the client's; empty: confirmed, or a Parse of our own
-    pools::StatementId id = 0;         ///< of a Parse
+    std::string name;                  ///< the client's; empty: a Parse or Close of our own, or undone
+    pools::StatementId id = 0;         ///< of a Parse, or of a Close of our own
     StatementCache::Reference closed;  ///< of a Close: what the name stood for
+    bool confirmed = false;            ///< only sending the unit again takes it back
   };
   /// Pipeline tag of a Parse of the unnamed statement; other tags are places in changes_, from 1.
   static constexpr std::uint32_t kUnnamedTag = UINT32_MAX;
@@ -106,7 +107,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void fail_unit(const ClientError& error, char ready_status);
   void fail_session(const ClientError& error);
   void clear_unit();
-  void undo_changes();
+  void undo_changes(bool confirmed_too);
   void greet(const protocol::ParameterList& parameters);
   void learn_welcome();
   void protocol_error(std::string_view what);

@@ -143,7 +143,8 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
       const bool settings_refused = pipeline.front().expected == Expected::query && pipeline.front().fate == Fate::swallow &&
                                     !draining_refusal_;
       verdict = pipeline.on_message('E');
-      for (const auto& skipped : pipeline.skipped()) undo(skipped);
+      // Backwards: a name that was closed and parsed anew means again what it meant before.
+      for (auto skipped = pipeline.skipped().rbegin(); skipped != pipeline.skipped().rend(); ++skipped) undo(*skipped);
       if (settings_refused) {
         // The server refuses what the client asked for at its start: it cannot be served with these settings.
         protocol::ErrorFields fields;
@@ -209,11 +210,12 @@ void Session::on_discarded(std::string_view tag) {
   server_->prepared.clear();
   absl::erase_if(prepared_, [this](const auto& entry) {
     return std::none_of(changes_.begin(), changes_.end(), [&](const auto& change) {
-      return change.closed.get() == nullptr && change.name == entry.first;
+      return !change.confirmed && change.closed.get() == nullptr && change.name == entry.first;
     });
   });
   for (const auto& change : changes_) {
-    if (!change.name.empty() && change.closed.get() == nullptr) server_->prepared.restore(change.id);
+    const bool to_come = !change.confirmed && !change.name.empty() && change.closed.get() == nullptr;
+    if (to_come && change.id != 0) server_->prepared.restore(change.id);
   }
   // RESET ALL goes back to what this connection was opened with; the client's own start is applied anew.
   if (tag == "DISCARD ALL") server_->settings = worker_.settings().none();
@@ -221,10 +223,7 @@ void Session::on_discarded(std::string_view tag) {
 
 void Session::on_completed(const Pipeline::Entry& entry) {
   if (entry.tag == 0 || entry.tag == kUnnamedTag) return;
-  // Confirmed: a later error of this unit does not take it back.
-  auto& change = changes_[entry.tag - 1];
-  change.name.clear();
-  change.closed = {};
+  changes_[entry.tag - 1].confirmed = true;
 }
 
 /// The server did not carry out what was asked for: what it would have changed stays as it was.
@@ -238,7 +237,9 @@ void Session::undo(const Pipeline::Entry& entry) {
   if (entry.expected == Expected::parse) {
     if (entry.fate != Fate::inject) server_->prepared.forget(change.id);
     if (!change.name.empty()) prepared_.erase(change.name);
-  } else if (entry.expected == Expected::close && change.closed.get() != nullptr) {
+  } else if (entry.fate == Fate::swallow) {
+    server_->prepared.restore(change.id);
+  } else if (change.closed.get() != nullptr) {
     prepared_.insert_or_assign(change.name, std::move(change.closed));
   }
   change.name.clear();
@@ -319,13 +320,14 @@ void Session::finish_unit() {
       status_ = 'T';
     }
     primary_only_ = true;
-    undo_changes();
+    undo_changes(true);
     draining_refusal_ = replied_ = unit_failed_ = unit_in_flight_ = false;
     return begin_wait(Wait::retry, worker_.reactor().now());
   }
   if (mid_sequence_) {
     // Everything so far is answered, but the implicit transaction goes on until the client's Sync.
     unit_in_flight_ = false;
+    changes_.clear();
     return;
   }
   if (own_sync_ && unit_failed_) skip_to_sync_ = true;

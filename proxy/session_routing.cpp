@@ -307,7 +307,7 @@ void Session::answer_lost_unit() {
 /// Has the unit routed and sent once more; its bytes are still in the buffer.
 void Session::retry_unit(Retry reason) {
   worker_.counters().retries[static_cast<std::size_t>(reason)].add();
-  undo_changes();
+  undo_changes(true);
   unit_in_flight_ = replied_ = unit_failed_ = draining_refusal_ = false;
   ++attempts_;
   const auto now = worker_.reactor().now();

@@ -14,6 +14,7 @@
 #include "pools/catalog_reader.hpp"
 #include "pools/node_probe.hpp"
 #include "pools/position_pacing.hpp"
+#include "pools/visibility_watch.hpp"
 #include "routing/cluster_reducer.hpp"
 
 namespace tidemark::pools {
@@ -57,6 +58,8 @@ class ClusterMonitor::Impl final : public ProbeListener {
         catalogs_(std::make_shared<routing::FunctionCatalogs>()),
         pacing_(settings_.position_interval),
         question_timer_(io),
+        watch_(settings_.position_interval, visibility_),
+        watch_timer_(io),
         burst_timer_(io),
         reader_(io, guard_, settings_, catalogs_, events_, [this] { return catalog_server(); }) {
     for (std::size_t i = 0; i < settings_.nodes.size(); ++i) {
@@ -80,6 +83,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
         node->timer.cancel();
       }
       question_timer_.cancel();
+      watch_timer_.cancel();
       burst_timer_.cancel();
       reader_.stop();
     });
@@ -89,6 +93,9 @@ class ClusterMonitor::Impl final : public ProbeListener {
     // Who waits has told of its write before, or asks for a read: only writes count for the pacing.
     if (!someone_waits) writes_.fetch_add(1, std::memory_order_relaxed);
     if (!position_wanted_.exchange(true)) post([this] { ask_primary(); });
+  }
+  void want_visibility() {
+    if (!visibility_wanted_.exchange(true)) post([this] { ask_transactions(); });
   }
   void want_observation(NodeId node) {
     if (routing::index(node) >= nodes_.size()) return;
@@ -144,7 +151,9 @@ class ClusterMonitor::Impl final : public ProbeListener {
   void published() {
     if (guard_.closed()) return;
     if (on_publish_) on_publish_();
-    if (!guard_.closed()) ask_primary();
+    if (guard_.closed()) return;
+    ask_primary();
+    ask_transactions();
   }
 
   void resolved(const routing::NodeResolved& address) override {
@@ -168,6 +177,20 @@ class ClusterMonitor::Impl final : public ProbeListener {
     pacing_.started(node.last_asked, writes_.load(std::memory_order_relaxed));
   }
 
+  bool asking_transactions(NodeId id) override {
+    if (known().primary != id) return false;
+    // In this order, as above.
+    const bool wanted = visibility_wanted_.exchange(false);
+    watch_.started(id, wanted, Clock::now());
+    return true;
+  }
+
+  void transactions(NodeId id, std::vector<std::uint32_t> xids) override {
+    if (known().primary != id) return watch_.forget(id);
+    if (watch_.under_way(id) && watch_.answered(std::move(xids))) return published();
+    ask_transactions();
+  }
+
   void observed(const routing::Observation& observation) override {
     nodes_[routing::index(observation.node)]->reported.reset();
     apply(observation);
@@ -187,6 +210,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
   }
 
   void unanswered(NodeId id) override {
+    if (watch_.under_way(id)) return watch_.failed();  // published() after the next observation asks again
     if (!question_ || question_->node != id) return;
     question_.reset();
     pacing_.finished();
@@ -195,6 +219,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
 
   void lost(NodeId id, std::string_view why) override {
     unanswered(id);
+    watch_.forget(id);
     Node& node = *nodes_[routing::index(id)];
     const auto now = Clock::now();
     if (!node.reported || now - *node.reported >= kLeastBetweenReports) {
@@ -219,6 +244,23 @@ class ClusterMonitor::Impl final : public ProbeListener {
     question_timer_.async_wait(guard_.wrap([this](const boost::system::error_code&) {
       question_timer_set_ = false;
       ask_primary();
+    }));
+  }
+
+  /// Reads which transactions may be committing on the primary if somebody wants to know, and it is time.
+  void ask_transactions() {
+    if (!known().primary) return;
+    watch_.follow(*known().primary);
+    if (watch_timer_set_) return;
+    const auto now = Clock::now();
+    const auto earliest = watch_.next_reading(visibility_wanted_.load(), now);
+    if (!earliest) return;
+    if (*earliest <= now) return nodes_[routing::index(*known().primary)]->probe.ask_transactions();
+    watch_timer_set_ = true;
+    watch_timer_.expires_at(*earliest);
+    watch_timer_.async_wait(guard_.wrap([this](const boost::system::error_code&) {
+      watch_timer_set_ = false;
+      ask_transactions();
     }));
   }
 
@@ -272,6 +314,9 @@ class ClusterMonitor::Impl final : public ProbeListener {
   std::optional<Question> question_;
   asio::steady_timer question_timer_;
   bool question_timer_set_ = false;
+  VisibilityWatch watch_;
+  asio::steady_timer watch_timer_;
+  bool watch_timer_set_ = false;
   asio::steady_timer burst_timer_;
   Clock::time_point last_burst_{};
   std::vector<std::unique_ptr<Node>> nodes_;
@@ -281,6 +326,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
   // Set by any thread; each is cleared right before the question that serves it is sent, so that a set flag
   // always means a question yet to come, and setting it again costs one exchange.
   std::atomic<bool> position_wanted_{false};
+  std::atomic<bool> visibility_wanted_{false};
   std::atomic<bool> suspected_{false};
   std::atomic<std::uint64_t> writes_{0};
 };
@@ -310,7 +356,9 @@ const Snapshot<routing::FunctionCatalogs>& ClusterMonitor::catalogs() const {
 void ClusterMonitor::want_primary_position(bool someone_waits) {
   impl_->want_primary_position(someone_waits);
 }
-void ClusterMonitor::want_visibility() {}
+void ClusterMonitor::want_visibility() {
+  impl_->want_visibility();
+}
 void ClusterMonitor::want_observation(NodeId node) {
   impl_->want_observation(node);
 }

@@ -19,6 +19,12 @@ namespace {
 // timeline of a recovering server only grows, so a position is never claimed for an older timeline than its
 // own. A control file's timeline is of the last checkpoint: on a new primary that is the old one, so there
 // the name of the WAL file being written tells; on a standby it is the floor when no WAL receiver runs.
+//
+// A transaction has its id in its backend's PGPROC until the very moment when snapshots show it. Left out is
+// who cannot be between flush and end: a backend that waits for its client or for a heavyweight lock. A
+// prepared transaction has its id elsewhere, and stays for as long as nobody decides; it may be committing
+// only while some backend says so, hides what it does (track_activities), or applies a subscription. The
+// pattern does not match this text, which other proxies' probes show as theirs.
 constexpr const char* kPrepare = R"(
 prepare tidemark_position as
   select r.in_recovery,
@@ -34,6 +40,19 @@ prepare tidemark_probe as
                             (pg_control_checkpoint()).timeline_id)
               else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 end
     from (select pg_is_in_recovery() as in_recovery) r;
+prepare tidemark_transactions as
+  with activity as materialized (
+    select backend_xid, coalesce(state, '') as state, coalesce(wait_event_type, '') as wait_event_type,
+           coalesce(wait_event, '') as wait_event, query
+      from pg_stat_get_activity(null))
+  select backend_xid from activity
+   where backend_xid is not null
+     and state not in ('idle in transaction', 'idle in transaction (aborted)')
+     and wait_event_type <> 'Lock' and wait_event <> 'ClientRead'
+  union all
+  select transaction from pg_prepared_xact()
+   where exists (select from activity
+                  where state = 'disabled' or state = 'active' and (query = '' or query ~* 'comm[i]t.*prepared'));
 select (pg_control_system()).system_identifier,
        (pg_control_init()).bytes_per_wal_segment,
        (pg_control_init()).wal_block_size,
@@ -96,11 +115,16 @@ void NodeProbe::ask_position() {
   ask_next();
 }
 
+void NodeProbe::ask_transactions() {
+  transactions_wanted_ = true;
+  ask_next();
+}
+
 void NodeProbe::attempt() {
   ++attempt_;
   last_attempt_ = Clock::now();
   probe_wanted_ = true;
-  position_wanted_ = false;
+  position_wanted_ = transactions_wanted_ = false;
   refusals_ = 0;
   const std::string& host = address().host;
   boost::system::error_code not_numeric;
@@ -173,32 +197,57 @@ void NodeProbe::take_constants(const LibpqResult& result) {
 }
 
 void NodeProbe::ask_next() {
-  if (state_ != State::ready || (!probe_wanted_ && !position_wanted_)) return;
-  full_ = probe_wanted_;
+  if (state_ != State::ready) return;
+  if (transactions_wanted_ && !probe_wanted_ && (!position_wanted_ || question_ != Question::transactions)) {
+    transactions_wanted_ = false;
+    if (!listener_.asking_transactions(node_)) return ask_next();
+    question_ = Question::transactions;
+    state_ = State::asking;
+    return connection_.execute("tidemark_transactions", settings_.probe_timeout);
+  }
+  if (!probe_wanted_ && !position_wanted_) return;
+  const bool full = probe_wanted_;
+  question_ = full ? Question::full : Question::position;
   probe_wanted_ = position_wanted_ = false;  // the full question answers the cheap one too
   state_ = State::asking;
   listener_.asking(node_);
   if (state_ != State::asking) return;
   asked_at_ = Clock::now();
-  if (full_) next_probe_ = asked_at_ + settings_.probe_interval;
-  connection_.execute(full_ ? "tidemark_probe" : "tidemark_position", settings_.probe_timeout);
+  if (full) next_probe_ = asked_at_ + settings_.probe_interval;
+  connection_.execute(full ? "tidemark_probe" : "tidemark_position", settings_.probe_timeout);
+}
+
+void NodeProbe::take_transactions(const LibpqResult& result) {
+  std::vector<std::uint32_t> xids;
+  xids.reserve(static_cast<std::size_t>(result.rows()));
+  for (int row = 0; row < result.rows(); ++row) {
+    const auto xid = decode<std::uint32_t>(result.value(row, 0));
+    if (!xid) return on_refused("the list of transactions makes no sense");
+    xids.push_back(*xid);
+  }
+  state_ = State::ready;
+  refusals_ = 0;
+  listener_.transactions(node_, std::move(xids));
+  ask_next();
 }
 
 void NodeProbe::on_result(const LibpqResult& result) {
   if (state_ == State::preparing) return take_constants(result);
+  if (question_ == Question::transactions) return take_transactions(result);
+  const bool full = question_ == Question::full;
   const auto in_recovery = decode<std::uint8_t>(result.value(0, 0));
   const auto position = decode<std::uint64_t>(result.value(0, 1));
   const auto timeline = decode<std::uint32_t>(result.value(0, 2));
-  if (result.rows() != 1 || !in_recovery || (full_ && !timeline)) {
+  if (result.rows() != 1 || !in_recovery || (full && !timeline)) {
     return on_refused("the answer to a probe makes no sense");
   }
   state_ = State::ready;
   refusals_ = 0;
   const bool recovering = *in_recovery != 0;
-  if (full_) primary_ = !recovering;
+  if (full) primary_ = !recovering;
   if (recovering) {
     if (timeline) timeline_ = std::max(timeline_, routing::TimelineId{*timeline});
-  } else if (full_) {
+  } else if (full) {
     timeline_ = {*timeline};
   } else if (!primary_) {
     // Promoted since the last full answer: its new timeline must be known first.
@@ -241,7 +290,7 @@ void NodeProbe::on_lost(std::string_view why) {
 
 void NodeProbe::pause(std::string_view why) {
   state_ = State::pausing;
-  position_wanted_ = false;
+  position_wanted_ = transactions_wanted_ = false;
   // At once for a connection that has lasted and for the other addresses of a name; else paced.
   const auto pace = std::min<Clock::duration>(settings_.probe_interval, kLongestPause);
   const auto now = Clock::now();

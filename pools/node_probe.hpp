@@ -22,8 +22,12 @@ class ProbeListener {
  public:
   /// A question is about to be sent to `node`; its answer comes with observed, or unanswered, or lost.
   virtual void asking(routing::NodeId node) = 0;
+  /// Likewise a reading of its transactions, answered with transactions(); false: not any more.
+  virtual bool asking_transactions(routing::NodeId node) = 0;
   virtual void resolved(const routing::NodeResolved& address) = 0;
   virtual void observed(const routing::Observation& observation) = 0;
+  /// The ids of all transactions that may have been committing from the question to the answer, in any order.
+  virtual void transactions(routing::NodeId node, std::vector<std::uint32_t> xids) = 0;
   virtual void unanswered(routing::NodeId node) = 0;
   virtual void lost(routing::NodeId node, std::string_view why) = 0;
 
@@ -48,9 +52,13 @@ class NodeProbe final : private LibpqClient {
   void probe_now();
   /// The cheap question (role and position), likewise; nothing while there is no connection.
   void ask_position();
+  /// The transactions that may be committing, likewise; in turn with the cheap question.
+  void ask_transactions();
 
  private:
   enum class State : std::uint8_t { stopped, pausing, resolving, connecting, preparing, ready, asking };
+
+  enum class Question : std::uint8_t { full, position, transactions };
 
   void attempt();
   void resolve();
@@ -60,6 +68,7 @@ class NodeProbe final : private LibpqClient {
   void on_timer();
   void set_timer(Clock::time_point at);
   void take_constants(const LibpqResult& result);
+  void take_transactions(const LibpqResult& result);
   void on_connected() override;
   void on_result(const LibpqResult& result) override;
   void on_refused(std::string_view why) override;
@@ -82,8 +91,9 @@ class NodeProbe final : private LibpqClient {
   Clock::time_point last_attempt_{};
   bool probe_wanted_ = false;
   bool position_wanted_ = false;
-  bool full_ = false;  // the question under way is the full one
-  int refusals_ = 0;   // in a row
+  bool transactions_wanted_ = false;
+  Question question_ = Question::full;  // under way, or the last one
+  int refusals_ = 0;                    // in a row
   Clock::time_point asked_at_{};
   Clock::time_point next_probe_{};
 

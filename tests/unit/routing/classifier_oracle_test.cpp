@@ -114,7 +114,11 @@ class Generator {
 
   std::string statement() {
     std::string sql = one_statement();
-    while (below(8) == 0) sql += ";" + gap() + one_statement();
+    while (below(8) == 0) {
+      sql += ';';
+      sql += gap();
+      sql += one_statement();
+    }
     return sql;
   }
 

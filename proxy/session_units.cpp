@@ -43,6 +43,21 @@ void append_command_complete(std::string& out, std::string_view tag) {
   out.append(tag).push_back('\0');
 }
 
+/// What PostgreSQL parses in a failed transaction: its end, the way back to a savepoint, and nothing.
+bool may_be_parsed_when_failed(std::string_view sql) {
+  const auto classification = routing::classify(sql, nullptr);
+  if (classification.several) return false;
+  switch (classification.statement) {
+    case StatementClass::empty:
+    case StatementClass::end:
+      return true;
+    case StatementClass::transaction_local:
+      return next_word(sql) == "rollback";
+    default:
+      return false;
+  }
+}
+
 bool at_end(std::string_view sql) {
   return sql.find_first_not_of(" \t\r\n\f;") == std::string_view::npos;
 }
@@ -485,9 +500,12 @@ void Session::push_parse(const protocol::ParseView& parse, std::string_view whol
   const pools::StatementId id = text->id;
   prepared_.emplace(name, std::move(text));
   // In a failed transaction the server refuses every Parse but that of its end, whatever it has prepared.
-  const bool refused = status_ == 'E' && !ends_transaction(parse.query);
-  const bool there = server_->prepared.use(id) && !refused;
+  const bool refused = status_ == 'E' && !may_be_parsed_when_failed(parse.query);
+  const bool known = server_->prepared.use(id);
+  const bool there = known && !refused;
   if (refused) {
+    // Unless the transaction ends before it, in the same pipeline: then the server has it.
+    server_->prepared.restore(id);
     const std::size_t from = out.own().size();
     protocol::append_parse(out.own(), pools::server_statement_name(id), parse.definition);
     out.add_own(from);
@@ -499,7 +517,7 @@ void Session::push_parse(const protocol::ParseView& parse, std::string_view whol
     protocol::append_parse(out.own(), pools::server_statement_name(id), parse.definition);
     out.add_own(from);
   }
-  changes_.push_back({std::move(name), refused ? 0 : id, {}});
+  changes_.push_back({std::move(name), refused && known ? 0 : id, {}});
   server_->pipeline.push(Expected::parse, there ? Fate::inject : Fate::forward,
                          static_cast<std::uint32_t>(changes_.size()));
 }

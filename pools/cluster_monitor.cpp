@@ -26,6 +26,8 @@ using routing::NodeId;
 namespace {
 
 constexpr auto kLeastBetweenBursts = std::chrono::milliseconds(20);
+// Who waits wants again when on_publish wakes it, which every probe does.
+constexpr std::chrono::nanoseconds kLeastPatience = std::chrono::seconds(1);
 constexpr auto kLeastBetweenReports = std::chrono::seconds(10);
 
 routing::ClusterView unknown_cluster(const ClusterSettings& settings) {
@@ -58,7 +60,8 @@ class ClusterMonitor::Impl final : public ProbeListener {
         catalogs_(std::make_shared<routing::FunctionCatalogs>()),
         pacing_(settings_.position_interval),
         question_timer_(io),
-        watch_(settings_.position_interval, visibility_),
+        watch_(settings_.position_interval, std::max(kLeastPatience, 2 * settings_.probe_interval),
+               visibility_),
         watch_timer_(io),
         burst_timer_(io),
         reader_(io, guard_, settings_, catalogs_, events_, [this] { return catalog_server(); }) {

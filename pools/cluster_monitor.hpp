@@ -42,8 +42,8 @@ class ClusterMonitor {
   /// soon. `someone_waits`: a session cannot go on without it.
   void want_primary_position(bool someone_waits);
   /// (any thread) A session is about to go from a replica to the primary: a question of the VisibilityLog
-  /// that is begun after this call must be settled. Asked for one second at least; who waits longer calls
-  /// again.
+  /// that is begun after this call must be settled. MUST be called again whenever it is found unsettled after
+  /// on_publish: the primary is no longer read when nobody has called for a second.
   void want_visibility();
   /// (any thread) Asks `node` for its position at once, if no such question is under way; answers that were
   /// asked for before this call do not count as the answer.

@@ -6,7 +6,6 @@
 namespace tidemark::pools {
 
 namespace {
-constexpr auto kPatience = std::chrono::seconds(1);
 constexpr int kSlowest = 8;  // times the least distance
 }  // namespace
 
@@ -27,7 +26,7 @@ void VisibilityWatch::started(routing::NodeId primary, bool wanted, TimePoint no
   node_ = primary;
   under_way_ = true;
   last_start_ = now;
-  if (wanted) wanted_until_ = now + kPatience;
+  if (wanted) wanted_until_ = now + patience_;
   if (!wanted && !begin_again_) return;
   begin_again_ = false;
   begun_ = log_.begin_question();

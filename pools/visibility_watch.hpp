@@ -11,14 +11,15 @@ namespace tidemark::pools {
 
 /// When the primary is read for the questions of a VisibilityLog, and what a reading means for them. One
 /// reading at a time, starts at least `least` apart, up to eight times that while readings settle nothing;
-/// none later than a second after somebody last wanted an answer. Pure; time is an argument.
+/// none later than `patience` after somebody last wanted an answer. Pure; time is an argument.
 class VisibilityWatch {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
   using Duration = std::chrono::steady_clock::duration;
 
   /// The only writer of `log`, which must outlive it.
-  VisibilityWatch(Duration least, VisibilityLog& log) : log_(log), least_(least) {}
+  VisibilityWatch(Duration least, Duration patience, VisibilityLog& log)
+      : log_(log), least_(least), patience_(patience) {}
 
   /// Earliest start of the next reading, possibly in the past; nullopt when there is none to start now.
   /// `wanted`: somebody wants a question that is not begun yet.
@@ -41,6 +42,7 @@ class VisibilityWatch {
 
   VisibilityLog& log_;
   Duration least_;
+  Duration patience_;
   VisibilityQuestions questions_;
   std::optional<routing::NodeId> node_;  // all readings since the last forget() are of this one
   bool under_way_ = false;

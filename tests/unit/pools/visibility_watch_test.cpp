@@ -18,7 +18,7 @@ class VisibilityWatchTest : public testing::Test {
   [[nodiscard]] bool settled(std::uint64_t ticket) const { return log_.settled_after(ticket); }
 
   VisibilityLog log_;
-  VisibilityWatch watch_{kLeast, log_};
+  VisibilityWatch watch_{kLeast, 1s, log_};
 };
 
 TEST_F(VisibilityWatchTest, ReadsNothingWhenNobodyWants) {

@@ -332,7 +332,7 @@ void Session::finish_unit() {
   }
   if (own_sync_ && unit_failed_) skip_to_sync_ = true;
   held_begin_.clear();
-  if (unit_pins_ && pin_reason_ == nullptr && !unit_failed_) {
+  if (unit_pins_ && pin_reason_ == nullptr && (!unit_failed_ || command_completed_)) {
     pin_reason_ = "a statement left state in it";
     worker_.counters().pinned.add();
   }

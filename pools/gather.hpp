@@ -34,7 +34,8 @@ class Gather {
   void add_own(std::size_t from) {
     const std::size_t size = own_.size() - from;
     if (size == 0) return;
-    if (count_ > 0 && pieces_[count_ - 1].data == nullptr && pieces_[count_ - 1].offset + pieces_[count_ - 1].size == from) {
+    if (count_ > 0 && pieces_[count_ - 1].data == nullptr &&
+        pieces_[count_ - 1].offset + pieces_[count_ - 1].size == from) {
       pieces_[count_ - 1].size += size;
       return;
     }

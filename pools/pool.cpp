@@ -22,8 +22,8 @@ void Waiter::leave() {
   queue_ = nullptr;
 }
 
-Pool::Pool(PoolHost& host, const PoolSettings& settings, ServerLimits& limits, PoolKey key, std::string node_name,
-           std::shared_ptr<const LoginIdentity> identity)
+Pool::Pool(PoolHost& host, const PoolSettings& settings, ServerLimits& limits, PoolKey key,
+           std::string node_name, std::shared_ptr<const LoginIdentity> identity)
     : host_(host),
       settings_(settings),
       limits_(limits),
@@ -107,7 +107,8 @@ void Pool::open_one(const SocketAddress& address) {
   ServerConnection& opened = *server;
   all_.push_back(std::move(server));
   ++connecting_;
-  opened.open(host_.reactor(), address, std::move(login), *this, host_.reactor().now() + settings_.connect_timeout);
+  opened.open(host_.reactor(), address, std::move(login), *this,
+              host_.reactor().now() + settings_.connect_timeout);
 }
 
 void Pool::on_login_ready(ServerConnection& server) {
@@ -192,7 +193,8 @@ void Pool::give_back(ServerConnection& server) {
 }
 
 std::unique_ptr<ServerConnection> Pool::release_ownership(ServerConnection& server) {
-  const auto place = std::find_if(all_.begin(), all_.end(), [&](const auto& owned) { return owned.get() == &server; });
+  const auto place =
+      std::find_if(all_.begin(), all_.end(), [&](const auto& owned) { return owned.get() == &server; });
   std::unique_ptr<ServerConnection> owned = std::move(*place);
   all_.erase(place);
   return owned;
@@ -264,8 +266,8 @@ void Pool::for_each_leased(const std::function<void(ServerConnection&)>& visit) 
 }
 
 void Pool::on_server_events(ServerConnection& server, IoEvents events) {
-  // An idle server has nothing to say: whatever comes, an error before it closes or a changed parameter, makes
-  // the connection doubtful.
+  // An idle server has nothing to say: whatever comes, an error before it closes or a changed parameter,
+  // makes the connection doubtful.
   if (!events.readable && !events.broken) return;
   char byte = 0;
   const auto got = server.socket.receive(&byte, 1);
@@ -274,8 +276,9 @@ void Pool::on_server_events(ServerConnection& server, IoEvents events) {
     return;
   }
   std::erase(idle_, &server);
-  host_.events().server_failed(node_name_, key_.database, key_.user,
-                               got.closed ? "the server closed an idle connection" : "an idle server connection spoke");
+  host_.events().server_failed(
+      node_name_, key_.database, key_.user,
+      got.closed ? "the server closed an idle connection" : "an idle server connection spoke");
   remove(server);
 }
 

@@ -89,8 +89,8 @@ class Pool final : public ServerHolder, public LoginObserver {
   /// Idle connections exist, whatever their age.
   [[nodiscard]] bool has_idle() const { return !idle_.empty(); }
 
-  /// Queues `waiter`, who is served in order, and opens a connection as the limits allow. The waiter bounds its
-  /// own patience.
+  /// Queues `waiter`, who is served in order, and opens a connection as the limits allow. The waiter bounds
+  /// its own patience.
   void wait(Waiter& waiter);
 
   /// Returns a clean connection: ReadyForQuery idle, nothing expected, nothing pinned.

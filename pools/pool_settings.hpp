@@ -37,7 +37,7 @@ struct PoolSettings {
   std::uint32_t max_server_connections = 200;  ///< per node
   std::uint32_t max_client_connections = 10000;
   std::chrono::nanoseconds queue_timeout = std::chrono::seconds(10);
-  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);   ///< TCP connect and login to a server
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);  ///< TCP connect and login to a server
   std::chrono::nanoseconds server_idle_timeout = std::chrono::minutes(10);
   std::chrono::nanoseconds server_lifetime = std::chrono::hours(1);
   std::uint32_t max_prepared_statements = 200;  ///< per server connection, least recently used closed first

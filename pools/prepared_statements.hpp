@@ -19,8 +19,8 @@ class PreparedStatements {
  public:
   /// Whether the server has it (or is about to: its Parse was sent); counts as a use.
   [[nodiscard]] bool use(StatementId id);
-  /// A Parse for `id` is being sent. Returns a statement that must be closed to stay within `limit`; never one
-  /// used since `begin_unit`.
+  /// A Parse for `id` is being sent. Returns a statement that must be closed to stay within `limit`; never
+  /// one used since `begin_unit`.
   [[nodiscard]] std::optional<StatementId> add(StatementId id, std::size_t limit);
   /// The Parse failed or was skipped.
   void forget(StatementId id) { last_use_.erase(id); }

@@ -121,7 +121,8 @@ void Reactor::run(const std::function<void()>& before_events, const std::functio
   std::array<epoll_event, kEventsPerTurn> events;
   batch_.reserve(kEventsPerTurn);
   while (!stopped_.load(std::memory_order_acquire)) {
-    const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_milliseconds());
+    const int count =
+        ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_milliseconds());
     now_ = Clock::now();
     batch_.clear();
     bool woken = false;

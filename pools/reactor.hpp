@@ -27,9 +27,9 @@ class EventHandler {
   ~EventHandler() = default;
 };
 
-/// One thread's event loop over edge-triggered epoll, with timers. Everything but `post` and `stop` is called on
-/// the thread that runs it. The transaction path uses this instead of an io_context because the style of I/O
-/// decides the proxy's cost: no registration call and no allocation per operation (README.md, decisions).
+/// One thread's event loop over edge-triggered epoll, with timers. Everything but `post` and `stop` is called
+/// on the thread that runs it. The transaction path uses this instead of an io_context because the style of
+/// I/O decides the proxy's cost: no registration call and no allocation per operation (README.md, decisions).
 class Reactor {
  public:
   using Clock = std::chrono::steady_clock;

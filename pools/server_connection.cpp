@@ -6,7 +6,9 @@
 
 namespace tidemark::pools {
 
-ServerConnection::~ServerConnection() { close(); }
+ServerConnection::~ServerConnection() {
+  close();
+}
 
 void ServerConnection::open(Reactor& reactor, const SocketAddress& address,
                             std::unique_ptr<protocol::LoginMachine> login, LoginObserver& observer,
@@ -85,7 +87,8 @@ void ServerConnection::on_events(IoEvents events) {
 }
 
 void ServerConnection::on_connected() {
-  if (const int error = connect_error(socket); error != 0) return fail(std::string("cannot connect: ") + std::strerror(error));
+  if (const int error = connect_error(socket); error != 0)
+    return fail(std::string("cannot connect: ") + std::strerror(error));
   state_ = State::login;
   std::string output;
   login_->start(output);
@@ -119,7 +122,8 @@ void ServerConnection::ready() {
   parameters_ = login_->parameter_statuses();
   cancel_key_ = login_->cancel_key();
   scram_keys_ = login_->scram_keys();
-  if (const auto* standby = protocol::find_parameter(parameters_, "in_hot_standby")) in_hot_standby_ = *standby == "on";
+  if (const auto* standby = protocol::find_parameter(parameters_, "in_hot_standby"))
+    in_hot_standby_ = *standby == "on";
   login_.reset();
   deadline_.reset();
   partial.shrink_to_fit();

@@ -42,12 +42,14 @@ class ServerConnection final : public EventHandler {
  public:
   enum class State : std::uint8_t { connecting, login, idle, leased, closed };
 
-  ServerConnection(routing::NodeId node, std::string node_name) : node_(node), node_name_(std::move(node_name)) {}
+  ServerConnection(routing::NodeId node, std::string node_name)
+      : node_(node), node_name_(std::move(node_name)) {}
   ~ServerConnection();
   ServerConnection(const ServerConnection&) = delete;
   ServerConnection& operator=(const ServerConnection&) = delete;
 
-  /// Connects and logs in; `observer` hears the end, also when the deadline passes. Never calls it from within.
+  /// Connects and logs in; `observer` hears the end, also when the deadline passes. Never calls it from
+  /// within.
   void open(Reactor& reactor, const SocketAddress& address, std::unique_ptr<protocol::LoginMachine> login,
             LoginObserver& observer, Reactor::TimePoint deadline);
 
@@ -80,10 +82,10 @@ class ServerConnection final : public EventHandler {
   Socket socket;
   protocol::Pipeline pipeline;
   PreparedStatements prepared;
-  SettingsPointer settings;       ///< applied; null until the first session
-  std::string partial;            ///< start of a message whose rest has not come
-  bool readable = false;          ///< there may be bytes that were not received yet
-  bool ended = false;             ///< the server will send no more: its end of stream is still to be received
+  SettingsPointer settings;  ///< applied; null until the first session
+  std::string partial;       ///< start of a message whose rest has not come
+  bool readable = false;     ///< there may be bytes that were not received yet
+  bool ended = false;        ///< the server will send no more: its end of stream is still to be received
   /// CancelRequests under way to this server process; shared with their senders, who may outlive it.
   std::shared_ptr<std::uint32_t> cancels;
 

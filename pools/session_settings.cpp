@@ -52,12 +52,14 @@ bool is_parameter_name(std::string_view name) {
 std::string settings_change(const SessionSettings& from, const SessionSettings& to) {
   std::string out;
   for (const auto& [name, value] : from.values) {
-    const bool kept = std::any_of(to.values.begin(), to.values.end(), [&](const auto& e) { return e.first == name; });
+    const bool kept =
+        std::any_of(to.values.begin(), to.values.end(), [&](const auto& e) { return e.first == name; });
     if (!kept) out += "RESET " + name + ";";
   }
   bool first = true;
   for (const auto& [name, value] : to.values) {
-    if (std::find(from.values.begin(), from.values.end(), std::pair(name, value)) != from.values.end()) continue;
+    if (std::find(from.values.begin(), from.values.end(), std::pair(name, value)) != from.values.end())
+      continue;
     out += first ? "SELECT " : ",";
     first = false;
     // set_config takes the value as one text, also where SET would read a list.

@@ -9,8 +9,9 @@
 
 namespace tidemark::pools {
 
-/// Run-time parameters that a client asked for in its startup packet, sorted by lower-case name: what a server
-/// connection must have set before it serves that client. Immutable and shared; equal sets are one object.
+/// Run-time parameters that a client asked for in its startup packet, sorted by lower-case name: what a
+/// server connection must have set before it serves that client. Immutable and shared; equal sets are one
+/// object.
 struct SessionSettings {
   std::vector<std::pair<std::string, std::string>> values;
   friend bool operator<(const SessionSettings& a, const SessionSettings& b) { return a.values < b.values; }

@@ -67,7 +67,9 @@ void tune_stream(int descriptor, int family) {
 }  // namespace
 
 Socket::Socket(Socket&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), kept_(std::move(other.kept_)), sent_(std::exchange(other.sent_, 0)) {
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      kept_(std::move(other.kept_)),
+      sent_(std::exchange(other.sent_, 0)) {
   other.kept_.clear();
 }
 

@@ -28,7 +28,8 @@ class Socket {
   /// One receive call.
   [[nodiscard]] Received receive(char* data, std::size_t size);
 
-  /// The next byte without taking it: the byte, -1 at the end of the stream or on an error, -2 when nothing is there.
+  /// The next byte without taking it: the byte, -1 at the end of the stream or on an error, -2 when nothing
+  /// is there.
   [[nodiscard]] int peek() const;
 
   /// Sends, or keeps for later. False when the connection is broken.
@@ -62,8 +63,8 @@ struct SocketAddress {
 /// errno of a connection attempt that has ended; 0 when it succeeded.
 [[nodiscard]] int connect_error(const Socket& socket);
 
-/// Listens on `host` (numeric, or "localhost" or "*") and `port`. Throws std::system_error, whose text names the
-/// address (start-up only).
+/// Listens on `host` (numeric, or "localhost" or "*") and `port`. Throws std::system_error, whose text names
+/// the address (start-up only).
 [[nodiscard]] Socket listen_on(const std::string& host, std::uint16_t port);
 /// Accepts one connection, non-blocking; a closed socket when there is none.
 [[nodiscard]] Socket accept_from(const Socket& listener);

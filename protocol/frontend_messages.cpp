@@ -82,7 +82,8 @@ void append_parse(std::string& out, std::string_view statement, std::string_view
   out.append(definition);
 }
 
-void append_bind_head(std::string& out, std::string_view portal, std::string_view statement, std::size_t rest_size) {
+void append_bind_head(std::string& out, std::string_view portal, std::string_view statement,
+                      std::size_t rest_size) {
   append_head(out, 'B', portal.size() + 1 + statement.size() + 1 + rest_size);
   append_cstring(out, portal);
   append_cstring(out, statement);

@@ -38,7 +38,8 @@ struct TargetView {
 void append_query(std::string& out, std::string_view sql);
 void append_parse(std::string& out, std::string_view statement, std::string_view definition);
 /// Head of a Bind whose `rest`, of `rest_size` bytes, the caller sends behind it.
-void append_bind_head(std::string& out, std::string_view portal, std::string_view statement, std::size_t rest_size);
+void append_bind_head(std::string& out, std::string_view portal, std::string_view statement,
+                      std::size_t rest_size);
 void append_target(std::string& out, char type, char kind, std::string_view name);
 inline constexpr std::string_view kSync{"S\0\0\0\4", 5};
 

@@ -27,7 +27,8 @@ Unit::End Unit::scan(std::string_view bytes) {
         return end = End::invalid;
     }
     if (bytes.size() - size < frame.size) return End::incomplete;
-    messages.push_back({frame.type, static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(frame.size)});
+    messages.push_back(
+        {frame.type, static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(frame.size)});
     size += frame.size;
     switch (frame.type) {
       case 'Q':

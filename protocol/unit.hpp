@@ -15,22 +15,24 @@ struct FrontendMessage {
   std::uint32_t size = 0;    ///< of the whole message
 
   [[nodiscard]] std::string_view whole(std::string_view unit) const { return unit.substr(offset, size); }
-  [[nodiscard]] std::string_view body(std::string_view unit) const { return unit.substr(offset + 5, size - 5); }
+  [[nodiscard]] std::string_view body(std::string_view unit) const {
+    return unit.substr(offset + 5, size - 5);
+  }
 };
 
-/// What a client sends before it waits for an answer: a Query, or extended-protocol messages up to Sync. It is
-/// routed as a whole, because it is one implicit transaction. Manual: "Extended Query", "Pipelining".
+/// What a client sends before it waits for an answer: a Query, or extended-protocol messages up to Sync. It
+/// is routed as a whole, because it is one implicit transaction. Manual: "Extended Query", "Pipelining".
 struct Unit {
   enum class End : std::uint8_t {
-    incomplete,     ///< more bytes are needed
-    query,          ///< a Query message
+    incomplete,  ///< more bytes are needed
+    query,       ///< a Query message
     sync,
-    flush,          ///< the client waits for answers, but the implicit transaction goes on
-    partial,        ///< its messages are complete, its end has not come: set by who cannot hold more
+    flush,    ///< the client waits for answers, but the implicit transaction goes on
+    partial,  ///< its messages are complete, its end has not come: set by who cannot hold more
     function_call,
     terminate,
-    stray_copy,     ///< CopyData, CopyDone or CopyFail outside COPY: the server ignores them, and so do we
-    invalid,        ///< not a frontend message, or an impossible length
+    stray_copy,  ///< CopyData, CopyDone or CopyFail outside COPY: the server ignores them, and so do we
+    invalid,     ///< not a frontend message, or an impossible length
   };
 
   absl::InlinedVector<FrontendMessage, 6> messages;
@@ -39,7 +41,8 @@ struct Unit {
 
   /// Continues to scan `bytes`, which begin where the unit begins and have only grown since the last call.
   End scan(std::string_view bytes);
-  /// The message after those scanned, once its head is there; size 0 when it is not. For messages too long to be held.
+  /// The message after those scanned, once its head is there; size 0 when it is not. For messages too long to
+  /// be held.
   [[nodiscard]] FrontendMessage next_head(std::string_view bytes) const;
   void clear();
 };

@@ -59,7 +59,8 @@ int run_app(const config::Config& config) {
   const Authenticator authenticator(config);
   const pools::Socket listener = pools::listen_on(config.listen.address, config.listen.port);
   pools::ClusterMonitor monitor(io, config.cluster, events);
-  pools::ServerLimits limits(config.cluster.nodes.size(), config.pool.size, config.pool.max_server_connections);
+  pools::ServerLimits limits(config.cluster.nodes.size(), config.pool.size,
+                             config.pool.max_server_connections);
   CancelRegistry cancels;
   std::atomic<std::uint32_t> clients{0};
   std::vector<std::unique_ptr<Worker>> workers;
@@ -83,20 +84,24 @@ int run_app(const config::Config& config) {
   std::vector<std::thread> threads;
   for (auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
   bool draining = false;
-  std::function<void(const boost::system::error_code&, int)> on_signal = [&](const boost::system::error_code& error, int) {
-    if (error) return;
-    EventLog::stopping(draining ? "a second signal: at once" : "a signal");
-    const auto deadline = pools::Reactor::Clock::now() + (draining ? std::chrono::seconds(0) : kDrainTime);
-    for (auto& worker : workers) worker->drain(deadline);
-    draining = true;
-    signals.async_wait(on_signal);
-  };
+  std::function<void(const boost::system::error_code&, int)> on_signal =
+      [&](const boost::system::error_code& error, int) {
+        if (error) return;
+        EventLog::stopping(draining ? "a second signal: at once" : "a signal");
+        const auto deadline =
+            pools::Reactor::Clock::now() + (draining ? std::chrono::seconds(0) : kDrainTime);
+        for (auto& worker : workers) worker->drain(deadline);
+        draining = true;
+        signals.async_wait(on_signal);
+      };
   signals.async_wait(on_signal);
-  std::function<void(const boost::system::error_code&, int)> on_reload = [&](const boost::system::error_code& error, int) {
-    if (error) return;
-    EventLog::problem("SIGHUP: this version does not reload its configuration; restart it to apply changes");
-    reload_signals.async_wait(on_reload);
-  };
+  std::function<void(const boost::system::error_code&, int)> on_reload =
+      [&](const boost::system::error_code& error, int) {
+        if (error) return;
+        EventLog::problem(
+            "SIGHUP: this version does not reload its configuration; restart it to apply changes");
+        reload_signals.async_wait(on_reload);
+      };
   reload_signals.async_wait(on_reload);
   std::thread waiter([&] {
     for (auto& thread : threads) thread.join();

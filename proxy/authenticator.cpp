@@ -22,12 +22,13 @@ Authenticator::Authenticator(const config::Config& config)
       process_secret_(random_bytes(32)) {
   for (const auto& user : config.users) {
     auto credential = protocol::Credential::parse(user.password.reveal());
-    if (!credential) throw std::runtime_error("users file: the password of user \"" + user.name + "\" is malformed");
+    if (!credential)
+      throw std::runtime_error("users file: the password of user \"" + user.name + "\" is malformed");
     protocol::Credential client = *credential;
     if (credential->password() != nullptr) {
-      client = protocol::Credential::scram(protocol::make_verifier(*credential->password(),
-                                                                   protocol::derive_salt(process_secret_, user.name),
-                                                                   protocol::default_scram_iterations));
+      client = protocol::Credential::scram(
+          protocol::make_verifier(*credential->password(), protocol::derive_salt(process_secret_, user.name),
+                                  protocol::default_scram_iterations));
     }
     users_.emplace(user.name, Entry{std::move(client), std::move(*credential)});
   }

@@ -11,7 +11,8 @@
 
 namespace tidemark::proxy {
 
-/// Fills `size` bytes from the system's random number generator. Throws std::runtime_error when there is none.
+/// Fills `size` bytes from the system's random number generator. Throws std::runtime_error when there is
+/// none.
 [[nodiscard]] std::string random_bytes(std::size_t size);
 
 /// The users that the configuration names. Immutable after construction; any thread.
@@ -21,7 +22,8 @@ class Authenticator {
   explicit Authenticator(const config::Config& config);
 
   [[nodiscard]] protocol::AuthMethod method() const { return method_; }
-  /// What the user's client has to prove: a verifier, so that a login costs no PBKDF2. Null for an unknown user.
+  /// What the user's client has to prove: a verifier, so that a login costs no PBKDF2. Null for an unknown
+  /// user.
   [[nodiscard]] const protocol::Credential* for_clients(std::string_view user) const;
   /// What the user's login to a server can use.
   [[nodiscard]] std::optional<protocol::Credential> for_servers(std::string_view user) const;

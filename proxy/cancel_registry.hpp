@@ -10,8 +10,8 @@
 
 namespace tidemark::proxy {
 
-/// Our cancel keys, across all workers: who is meant by a CancelRequest. Thread-safe; used at logins, ends and
-/// cancels only.
+/// Our cancel keys, across all workers: who is meant by a CancelRequest. Thread-safe; used at logins, ends
+/// and cancels only.
 class CancelRegistry {
  public:
   struct Target {

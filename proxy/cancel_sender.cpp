@@ -12,7 +12,9 @@ void CancelSender::start(Worker& worker, pools::ServerConnection& server) {
 }
 
 CancelSender::CancelSender(Worker& worker, pools::ServerConnection& server)
-    : worker_(worker), socket_(pools::start_connect(server.address())), deadline_(worker.reactor(), [this] { end(); }) {
+    : worker_(worker),
+      socket_(pools::start_connect(server.address())),
+      deadline_(worker.reactor(), [this] { end(); }) {
   protocol::append_cancel_request(request_, *server.cancel_key());
   if (!server.cancels) server.cancels = std::make_shared<std::uint32_t>(0);
   under_way_ = server.cancels;

@@ -11,8 +11,8 @@ namespace tidemark::proxy {
 
 class Worker;
 
-/// Sends one CancelRequest to a server on a connection of its own and waits until the server closes it, which it
-/// does when the signal has been sent. While it is under way the server connection serves nobody else: the
+/// Sends one CancelRequest to a server on a connection of its own and waits until the server closes it, which
+/// it does when the signal has been sent. While it is under way the server connection serves nobody else: the
 /// cancel must never hit a later statement. Owns itself; ends by itself within a deadline.
 class CancelSender final : public pools::EventHandler {
  public:

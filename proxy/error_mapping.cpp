@@ -10,35 +10,52 @@ ClientError describe(Failure failure, std::string_view subject) {
   const std::string name(subject);
   switch (failure) {
     case Failure::no_primary:
-      return {Sqlstate{"57P03"}, "no primary server is available", "No node of the cluster accepted writes within failover_hold.",
+      return {Sqlstate{"57P03"}, "no primary server is available",
+              "No node of the cluster accepted writes within failover_hold.",
               "Try again; the statement was not executed."};
     case Failure::no_node:
-      return {Sqlstate{"57P03"}, "no server of the cluster is available", "No node could be reached within queue_timeout.",
+      return {Sqlstate{"57P03"}, "no server of the cluster is available",
+              "No node could be reached within queue_timeout.",
               "Check that the nodes in [cluster] of the proxy's configuration are up."};
     case Failure::no_eligible_replica:
       return {Sqlstate{"57P03"}, "no replica may serve this read in time", "routing.fallback is \"error\".",
               "The statement was not executed."};
     case Failure::queue_timeout:
-      return {Sqlstate{"53300"}, "no server connection became free within queue_timeout", "The limit that was reached is " + name + ".",
-              "The statement was not executed."};
+      return {Sqlstate{"53300"}, "no server connection became free within queue_timeout",
+              "The limit that was reached is " + name + ".", "The statement was not executed."};
     case Failure::too_many_clients:
-      return {Sqlstate{"53300"}, "sorry, too many clients already", "The limit that was reached is " + name + ".", {}};
+      return {Sqlstate{"53300"},
+              "sorry, too many clients already",
+              "The limit that was reached is " + name + ".",
+              {}};
     case Failure::transaction_lost:
       return {Sqlstate{"40001"}, "the server went away before the transaction was committed",
-              "The transaction was rolled back: COMMIT had not been sent.", "Roll back and try the transaction again."};
+              "The transaction was rolled back: COMMIT had not been sent.",
+              "Roll back and try the transaction again."};
     case Failure::outcome_unknown:
-      return {Sqlstate{"40003"}, "the server went away while a statement that may have committed was in flight",
+      return {Sqlstate{"40003"},
+              "the server went away while a statement that may have committed was in flight",
               "It is not known whether it took effect.", "Check before you try again."};
     case Failure::result_lost:
-      return {Sqlstate{"40001"}, "the server went away while it sent the result", {}, "Try the statement again."};
+      return {
+          Sqlstate{"40001"}, "the server went away while it sent the result", {}, "Try the statement again."};
     case Failure::in_failed_transaction:
-      return {Sqlstate{"25P02"}, "current transaction is aborted, commands ignored until end of transaction block", {}, {}};
+      return {Sqlstate{"25P02"},
+              "current transaction is aborted, commands ignored until end of transaction block",
+              {},
+              {}};
     case Failure::canceled:
-      return {Sqlstate{"57014"}, "canceling statement due to user request", "It had not been sent to a server.", {}};
+      return {Sqlstate{"57014"},
+              "canceling statement due to user request",
+              "It had not been sent to a server.",
+              {}};
     case Failure::protocol_violation:
       return {Sqlstate{"08P01"}, "invalid frontend message" + (name.empty() ? name : ": " + name), {}, {}};
     case Failure::statement_too_long:
-      return {Sqlstate{"54000"}, "the prepared statement is too long to be kept", "The limit is " + name + ".", {}};
+      return {Sqlstate{"54000"},
+              "the prepared statement is too long to be kept",
+              "The limit is " + name + ".",
+              {}};
     case Failure::unknown_statement:
       return {Sqlstate{"26000"},
               name.empty() ? std::string("unnamed prepared statement does not exist")

@@ -19,22 +19,22 @@ struct ClientError {
 
 /// Failures of the proxy's own making, as a session meets them.
 enum class Failure : unsigned char {
-  no_primary,              ///< nobody to write to within failover_hold
-  no_node,                 ///< nobody to log in to within queue_timeout
-  no_eligible_replica,     ///< fallback = "error"
-  queue_timeout,           ///< no server connection became free
+  no_primary,           ///< nobody to write to within failover_hold
+  no_node,              ///< nobody to log in to within queue_timeout
+  no_eligible_replica,  ///< fallback = "error"
+  queue_timeout,        ///< no server connection became free
   too_many_clients,
-  transaction_lost,        ///< the server went away before COMMIT was sent
-  outcome_unknown,         ///< … while COMMIT or an autocommit write was in flight
-  result_lost,             ///< … while the answer to a read was streaming
+  transaction_lost,  ///< the server went away before COMMIT was sent
+  outcome_unknown,   ///< … while COMMIT or an autocommit write was in flight
+  result_lost,       ///< … while the answer to a read was streaming
   in_failed_transaction,
   canceled,
-  protocol_violation,      ///< the client sent what may not come
-  statement_too_long,      ///< a named Parse that cannot be kept
-  unknown_statement,       ///< Bind or Describe of a prepared statement that does not exist
-  session_state_lost,      ///< the server that held a pinned session's state is gone
+  protocol_violation,  ///< the client sent what may not come
+  statement_too_long,  ///< a named Parse that cannot be kept
+  unknown_statement,   ///< Bind or Describe of a prepared statement that does not exist
+  session_state_lost,  ///< the server that held a pinned session's state is gone
   shutting_down,
-  server_confused,         ///< the server broke the protocol
+  server_confused,  ///< the server broke the protocol
 };
 
 /// `subject`: what the text names (a statement's name, a limit), where it names something.

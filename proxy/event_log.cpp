@@ -96,12 +96,14 @@ void EventLog::view_changed(const routing::ClusterView& before, const routing::C
       continue;
     }
     const auto level = node.fault == routing::NodeFault::none ? spdlog::level::info : spdlog::level::warn;
-    spdlog::log(level, "event=node_changed node={} role={} fault={} timeline={} system_identifier={}", node.name,
-                to_text(node.role), to_text(node.fault), node.timeline.value, node.system_identifier);
+    spdlog::log(level, "event=node_changed node={} role={} fault={} timeline={} system_identifier={}",
+                node.name, to_text(node.role), to_text(node.fault), node.timeline.value,
+                node.system_identifier);
   }
   if (before.primary == after.primary) return;
   if (!after.primary) {
-    spdlog::warn("event=primary_lost timeline={} text=\"new writes wait for a primary\"", after.timeline.value);
+    spdlog::warn("event=primary_lost timeline={} text=\"new writes wait for a primary\"",
+                 after.timeline.value);
     return;
   }
   const std::string& name = after.node(*after.primary).name;
@@ -125,28 +127,37 @@ void EventLog::server_failed(std::string_view node, std::string_view database, s
                              std::string_view why) {
   std::uint64_t suppressed = 0;
   if (!allow("server " + std::string(node) + std::string(why.substr(0, 40)), suppressed)) return;
-  spdlog::warn("event=server_failed node={} database=\"{}\" user=\"{}\" suppressed={} why=\"{}\"", node, clean(database),
-               clean(user), suppressed, clean(why));
+  spdlog::warn("event=server_failed node={} database=\"{}\" user=\"{}\" suppressed={} why=\"{}\"", node,
+               clean(database), clean(user), suppressed, clean(why));
 }
 
 void EventLog::catalog_failed(std::string_view database, std::string_view why) {
   std::uint64_t suppressed = 0;
   if (!allow("catalog " + std::string(database), suppressed)) return;
-  spdlog::warn("event=catalog_failed database=\"{}\" suppressed={} why=\"{}\" text=\"only built-in functions count as safe there\"",
-               clean(database), suppressed, clean(why));
+  spdlog::warn(
+      "event=catalog_failed database=\"{}\" suppressed={} why=\"{}\" text=\"only built-in functions count as "
+      "safe there\"",
+      clean(database), suppressed, clean(why));
 }
 
 void EventLog::started(const config::Config& config, unsigned workers) {
-  spdlog::info("event=listening address={} port={} workers={} nodes={}", config.listen.address, config.listen.port,
-               workers, config.cluster.nodes.size());
+  spdlog::info("event=listening address={} port={} workers={} nodes={}", config.listen.address,
+               config.listen.port, workers, config.cluster.nodes.size());
 }
 
 void EventLog::trusting(const std::string& address) {
-  spdlog::warn("event=trust address={} text=\"auth.method is trust: whoever can connect is whoever they say they are\"", address);
+  spdlog::warn(
+      "event=trust address={} text=\"auth.method is trust: whoever can connect is whoever they say they "
+      "are\"",
+      address);
 }
 
-void EventLog::stopping(std::string_view why) { spdlog::info("event=stopping why=\"{}\"", why); }
+void EventLog::stopping(std::string_view why) {
+  spdlog::info("event=stopping why=\"{}\"", why);
+}
 
-void EventLog::problem(std::string_view what) { spdlog::error("event=problem text=\"{}\"", clean(what)); }
+void EventLog::problem(std::string_view what) {
+  spdlog::error("event=problem text=\"{}\"", clean(what));
+}
 
 }  // namespace tidemark::proxy

@@ -23,7 +23,9 @@ class Silent final : public pools::Events {
  public:
   explicit Silent(std::ostream& err) : err_(err) {}
   void view_changed(const routing::ClusterView&, const routing::ClusterView&) override {}
-  void probe_failed(std::string_view node, std::string_view why) override { err_ << node << ": " << why << '\n'; }
+  void probe_failed(std::string_view node, std::string_view why) override {
+    err_ << node << ": " << why << '\n';
+  }
   void server_failed(std::string_view, std::string_view, std::string_view, std::string_view) override {}
   void catalog_failed(std::string_view database, std::string_view why) override {
     err_ << "functions of database " << database << ": " << why << '\n';
@@ -35,7 +37,8 @@ class Silent final : public pools::Events {
 
 }  // namespace
 
-int run_explain(const std::filesystem::path& path, std::string_view sql, std::ostream& out, std::ostream& err) {
+int run_explain(const std::filesystem::path& path, std::string_view sql, std::ostream& out,
+                std::ostream& err) {
   const auto loaded = config::load_file(path);
   if (!loaded.config) {
     for (const auto& problem : loaded.problems) err << config::to_string(problem) << '\n';
@@ -50,18 +53,20 @@ int run_explain(const std::filesystem::path& path, std::string_view sql, std::os
   const auto complete = [&] {
     const auto view = monitor.view().load();
     return monitor.catalogs().load()->contains(database) &&
-           std::none_of(view->nodes.begin(), view->nodes.end(), [](const auto& node) { return node.incarnation == 0; });
+           std::none_of(view->nodes.begin(), view->nodes.end(),
+                        [](const auto& node) { return node.incarnation == 0; });
   };
   boost::asio::steady_timer look(io);
-  std::function<void(const boost::system::error_code&)> on_look = [&](const boost::system::error_code& error) {
-    if (error) return;
-    if (complete()) {
-      io.stop();
-      return;
-    }
-    look.expires_after(std::chrono::milliseconds(20));
-    look.async_wait(on_look);
-  };
+  std::function<void(const boost::system::error_code&)> on_look =
+      [&](const boost::system::error_code& error) {
+        if (error) return;
+        if (complete()) {
+          io.stop();
+          return;
+        }
+        look.expires_after(std::chrono::milliseconds(20));
+        look.async_wait(on_look);
+      };
   look.expires_after(std::chrono::milliseconds(20));
   look.async_wait(on_look);
   deadline.async_wait([&](const boost::system::error_code& error) {
@@ -73,14 +78,16 @@ int run_explain(const std::filesystem::path& path, std::string_view sql, std::os
 
   const auto catalogs = monitor.catalogs().load();
   const auto catalog = catalogs->find(database);
-  const auto classification = routing::classify(sql, catalog == catalogs->end() ? nullptr : catalog->second.get());
+  const auto classification =
+      routing::classify(sql, catalog == catalogs->end() ? nullptr : catalog->second.get());
   routing::SessionContext session;
   session.level = config.routing.consistency;
   session.arrived = std::chrono::steady_clock::now();
   const bool is_read = classification.statement == routing::StatementClass::read ||
                        classification.statement == routing::StatementClass::begin_read_only;
   const auto view = monitor.view().load();
-  out << routing::explain(config.routing, *view, session, {.is_read = is_read}, classification, session.arrived);
+  out << routing::explain(config.routing, *view, session, {.is_read = is_read}, classification,
+                          session.arrived);
   monitor.stop();
   return 0;
 }

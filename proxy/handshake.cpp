@@ -16,14 +16,18 @@ constexpr std::chrono::seconds kLoginTimeout{60};
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
 }  // namespace
 
 Handshake::Handshake(Worker& worker, pools::Socket client, bool refused)
-    : worker_(worker), client_(std::move(client)), deadline_(worker.reactor(), [this] { end(); }), refused_(refused) {
+    : worker_(worker),
+      client_(std::move(client)),
+      deadline_(worker.reactor(), [this] { end(); }),
+      refused_(refused) {
   deadline_.expires_at(worker.reactor().now() + kLoginTimeout);
 }
 
@@ -52,15 +56,17 @@ void Handshake::advance() {
     if (progress.want == Want::secret) {
       const auto& authenticator = worker_.shared().authenticator;
       if (refused_) {
-        refuse(describe(Failure::too_many_clients, "pool.max_client_connections = " +
-                                                       std::to_string(worker_.shared().config.pool.max_client_connections)),
+        refuse(describe(Failure::too_many_clients,
+                        "pool.max_client_connections = " +
+                            std::to_string(worker_.shared().config.pool.max_client_connections)),
                output);
         progress.want = Want::close;
       } else if (!read_settings(output)) {
         progress.want = Want::close;
       } else {
-        progress = machine_.on_secret(authenticator.method(), authenticator.for_clients(machine_.startup().user()),
-                                      random_bytes(18), authenticator.process_secret(), output);
+        progress =
+            machine_.on_secret(authenticator.method(), authenticator.for_clients(machine_.startup().user()),
+                               random_bytes(18), authenticator.process_secret(), output);
       }
     }
     switch (progress.want) {
@@ -81,7 +87,8 @@ void Handshake::advance() {
         }
         return end();
       case Want::close:
-        if (!output.empty()) [[maybe_unused]] const bool told = client_.send(output);
+        if (!output.empty()) [[maybe_unused]]
+          const bool told = client_.send(output);
         return end();
     }
   }
@@ -103,14 +110,16 @@ bool Handshake::read_settings(std::string& output) {
         refuse({protocol::sqlstate::syntax_error, options.error, {}, {}}, output);
         return false;
       }
-      for (const auto& [option, setting] : options.settings) protocol::set_parameter(wanted, lower(option), setting);
+      for (const auto& [option, setting] : options.settings)
+        protocol::set_parameter(wanted, lower(option), setting);
       continue;
     }
     protocol::set_parameter(wanted, key, value);
   }
   for (auto& [name, value] : wanted) {
     if (!pools::is_parameter_name(name)) {
-      refuse({protocol::Sqlstate{"42704"}, "unrecognized configuration parameter \"" + name + "\"", {}, {}}, output);
+      refuse({protocol::Sqlstate{"42704"}, "unrecognized configuration parameter \"" + name + "\"", {}, {}},
+             output);
       return false;
     }
     settings.values.emplace_back(name, std::move(value));
@@ -124,7 +133,8 @@ SessionStart Handshake::finish() {
   SessionStart start;
   start.client = std::move(client_);
   start.input = std::move(input_);
-  start.group = &worker_.group(machine_.startup().database(), machine_.startup().user(), machine_.scram_keys());
+  start.group =
+      &worker_.group(machine_.startup().database(), machine_.startup().user(), machine_.scram_keys());
   start.settings = std::move(settings_);
   return start;
 }

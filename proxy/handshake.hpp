@@ -13,8 +13,8 @@ namespace tidemark::proxy {
 class Worker;
 struct SessionStart;
 
-/// A new client until it is authenticated: carries out the accept machine. Ends as a session, as a cancel, or as
-/// a closed connection, within the login timeout.
+/// A new client until it is authenticated: carries out the accept machine. Ends as a session, as a cancel, or
+/// as a closed connection, within the login timeout.
 class Handshake final : public pools::EventHandler {
  public:
   Handshake(Worker& worker, pools::Socket client, bool refused);
@@ -38,7 +38,7 @@ class Handshake final : public pools::EventHandler {
   std::string input_;
   pools::SettingsPointer settings_;
   pools::Reactor::Timer deadline_;
-  bool refused_;       ///< too many clients: told as soon as the client has said what it wants
+  bool refused_;  ///< too many clients: told as soon as the client has said what it wants
   bool ended_ = false;
 };
 

@@ -115,8 +115,12 @@ HttpServer::HttpServer(asio::io_context& io, const std::string& address, std::ui
   listener_->accept();
 }
 
-HttpServer::~HttpServer() { stop(); }
+HttpServer::~HttpServer() {
+  stop();
+}
 
-void HttpServer::stop() { listener_->stop(); }
+void HttpServer::stop() {
+  listener_->stop();
+}
 
 }  // namespace tidemark::proxy

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::string_view kUsage =
     "usage: tidemark --config FILE                  run the proxy\n"
-    "       tidemark check --config FILE            report every mistake in FILE; exit code 2 if there is one\n"
+    "       tidemark check --config FILE            report every mistake in FILE; exit code 2 if there is "
+    "one\n"
     "       tidemark explain --config FILE SQL      class of SQL, the node it would go to, and why\n"
     "       tidemark --version | --help\n";
 

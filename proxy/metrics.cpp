@@ -41,7 +41,8 @@ class Families {
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i <= kWaitBuckets.size(); ++i) {
       for (const auto* part : parts) count += part->buckets[i].value();
-      const double bound = i < kWaitBuckets.size() ? kWaitBuckets[i] : std::numeric_limits<double>::infinity();
+      const double bound =
+          i < kWaitBuckets.size() ? kWaitBuckets[i] : std::numeric_limits<double>::infinity();
       metric.histogram.bucket.push_back({count, bound});
     }
     for (const auto* part : parts) sum += part->sum_nanoseconds.value();
@@ -59,7 +60,8 @@ class Families {
 void add_nodes(Families& out, const routing::ClusterView& view) {
   using routing::NodeFault;
   using routing::NodeRole;
-  auto& up = out.family("tidemark_node_up", "1 when the node answers probes and may be used.", MetricType::Gauge);
+  auto& up =
+      out.family("tidemark_node_up", "1 when the node answers probes and may be used.", MetricType::Gauge);
   for (const auto& node : view.nodes) {
     Families::gauge(up, {{"node", node.name}}, node.fault == NodeFault::none ? 1 : 0);
   }
@@ -74,18 +76,23 @@ void add_nodes(Families& out, const routing::ClusterView& view) {
   }
   auto& timeline = out.family("tidemark_node_timeline", "WAL timeline of the node.", MetricType::Gauge);
   for (const auto& node : view.nodes) Families::gauge(timeline, {{"node", node.name}}, node.timeline.value);
-  auto& bytes = out.family("tidemark_node_replay_lag_bytes", "WAL bytes by which the node's replay trails the primary.", MetricType::Gauge);
-  auto& age = out.family("tidemark_node_observation_age_seconds", "Age of what is known of the node.", MetricType::Gauge);
+  auto& bytes = out.family("tidemark_node_replay_lag_bytes",
+                           "WAL bytes by which the node's replay trails the primary.", MetricType::Gauge);
+  auto& age = out.family("tidemark_node_observation_age_seconds", "Age of what is known of the node.",
+                         MetricType::Gauge);
   const auto now = std::chrono::steady_clock::now();
   for (const auto& node : view.nodes) {
     if (node.incarnation != 0) {
-      Families::gauge(age, {{"node", node.name}}, std::chrono::duration<double>(now - node.observed_at).count());
+      Families::gauge(age, {{"node", node.name}},
+                      std::chrono::duration<double>(now - node.observed_at).count());
     }
     if (node.role != NodeRole::replica) continue;
     Families::gauge(bytes, {{"node", node.name}}, static_cast<double>(node.lag_bytes.bytes));
   }
-  auto& seconds = out.family("tidemark_node_replay_lag_seconds",
-                             "How long ago, by the proxy's clock, the primary passed what the node has replayed.", MetricType::Gauge);
+  auto& seconds =
+      out.family("tidemark_node_replay_lag_seconds",
+                 "How long ago, by the proxy's clock, the primary passed what the node has replayed.",
+                 MetricType::Gauge);
   for (const auto& node : view.nodes) {
     if (node.role != NodeRole::replica) continue;
     Families::gauge(seconds, {{"node", node.name}}, std::chrono::duration<double>(node.lag_time).count());
@@ -106,7 +113,8 @@ void add_pools(Families& out, const std::vector<std::unique_ptr<Worker>>& worker
       sum.waiting += figures.waiting;
     }
   }
-  auto& connections = out.family("tidemark_pool_connections", "Server connections by state.", MetricType::Gauge);
+  auto& connections =
+      out.family("tidemark_pool_connections", "Server connections by state.", MetricType::Gauge);
   for (const auto& [key, sum] : sums) {
     const auto add = [&connections, &labels = key](const char* state, std::size_t value) {
       const auto& [node, database, user] = labels;
@@ -117,32 +125,40 @@ void add_pools(Families& out, const std::vector<std::unique_ptr<Worker>>& worker
     add("idle", sum.idle);
     add("connecting", sum.connecting);
   }
-  auto& waiting = out.family("tidemark_pool_waiting_clients", "Clients that wait for a server connection.", MetricType::Gauge);
+  auto& waiting = out.family("tidemark_pool_waiting_clients", "Clients that wait for a server connection.",
+                             MetricType::Gauge);
   for (const auto& [key, sum] : sums) {
     const auto& [node, database, user] = key;
-    Families::gauge(waiting, {{"node", node}, {"database", database}, {"user", user}}, static_cast<double>(sum.waiting));
+    Families::gauge(waiting, {{"node", node}, {"database", database}, {"user", user}},
+                    static_cast<double>(sum.waiting));
   }
 }
 
-void add_routing(Families& out, const std::vector<std::unique_ptr<Worker>>& workers, const routing::ClusterView& view) {
-  auto& routed = out.family("tidemark_statements_routed_total", "Units (Query, or up to Sync) sent to a node, and why there.",
-                            MetricType::Counter);
+void add_routing(Families& out, const std::vector<std::unique_ptr<Worker>>& workers,
+                 const routing::ClusterView& view) {
+  auto& routed =
+      out.family("tidemark_statements_routed_total",
+                 "Units (Query, or up to Sync) sent to a node, and why there.", MetricType::Counter);
   std::map<std::string, std::uint64_t> fallbacks;
   for (const auto& node : view.nodes) {
     for (std::size_t kind = 0; kind < static_cast<std::size_t>(RoutedClass::count); ++kind) {
       for (std::size_t reason = 0; reason < WorkerMetrics::kReasons; ++reason) {
         std::uint64_t value = 0;
-        for (const auto& worker : workers) value += worker->metrics().routed[routing::index(node.id)][kind][reason].value();
+        for (const auto& worker : workers)
+          value += worker->metrics().routed[routing::index(node.id)][kind][reason].value();
         const std::string name(routing::to_string(static_cast<routing::Reason>(reason)));
         if (name.starts_with("fallback_") || name.starts_with("rejected_")) fallbacks[name] += value;
         if (value == 0) continue;
-        Families::counter(routed, {{"node", node.name}, {"class", kind == 0 ? "read" : "write"}, {"reason", name}}, value);
+        Families::counter(
+            routed, {{"node", node.name}, {"class", kind == 0 ? "read" : "write"}, {"reason", name}}, value);
       }
     }
   }
-  auto& fallback = out.family("tidemark_fallbacks_total", "Reads that no replica could serve in time.", MetricType::Counter);
+  auto& fallback = out.family("tidemark_fallbacks_total", "Reads that no replica could serve in time.",
+                              MetricType::Counter);
   for (const auto& [reason, value] : fallbacks) Families::counter(fallback, {{"reason", reason}}, value);
-  auto& retries = out.family("tidemark_retries_total", "Statements sent again without the client's knowledge.", MetricType::Counter);
+  auto& retries = out.family("tidemark_retries_total",
+                             "Statements sent again without the client's knowledge.", MetricType::Counter);
   constexpr std::array<const char*, 4> names{"read_refused", "recovery_conflict", "server_lost", "not_begun"};
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::uint64_t value = 0;
@@ -169,32 +185,39 @@ void add_clients(Families& out, const std::vector<std::unique_ptr<Worker>>& work
   auto& clients = out.family("tidemark_clients", "Client connections by state.", MetricType::Gauge);
   Families::gauge(clients, {{"state", "active"}}, static_cast<double>(active));
   Families::gauge(clients, {{"state", "waiting"}}, static_cast<double>(waiting));
-  Families::gauge(clients, {{"state", "idle"}}, static_cast<double>(all > active + waiting ? all - active - waiting : 0));
-  Families::gauge(out.family("tidemark_held_statements", "Statements that wait for a primary.", MetricType::Gauge), {},
-                  static_cast<double>(held));
-  Families::counter(out.family("tidemark_client_logins_total", "Clients that logged in.", MetricType::Counter), {}, logins);
-  Families::counter(out.family("tidemark_pinned_sessions_total", "Sessions that left state in a server and stay on it.",
-                               MetricType::Counter),
+  Families::gauge(clients, {{"state", "idle"}},
+                  static_cast<double>(all > active + waiting ? all - active - waiting : 0));
+  Families::gauge(
+      out.family("tidemark_held_statements", "Statements that wait for a primary.", MetricType::Gauge), {},
+      static_cast<double>(held));
+  Families::counter(
+      out.family("tidemark_client_logins_total", "Clients that logged in.", MetricType::Counter), {}, logins);
+  Families::counter(out.family("tidemark_pinned_sessions_total",
+                               "Sessions that left state in a server and stay on it.", MetricType::Counter),
                     {}, pinned);
-  Families::histogram(out.family("tidemark_pool_wait_seconds", "Waits for a server connection.", MetricType::Histogram), pool_waits);
-  Families::histogram(out.family("tidemark_position_wait_seconds", "Waits of reads for a position or for replay.",
-                                 MetricType::Histogram),
+  Families::histogram(
+      out.family("tidemark_pool_wait_seconds", "Waits for a server connection.", MetricType::Histogram),
+      pool_waits);
+  Families::histogram(out.family("tidemark_position_wait_seconds",
+                                 "Waits of reads for a position or for replay.", MetricType::Histogram),
                       position_waits);
 }
 
 }  // namespace
 
-std::string render_metrics(const std::vector<std::unique_ptr<Worker>>& workers, const pools::ClusterMonitor& monitor,
-                           const EventLog& events) {
+std::string render_metrics(const std::vector<std::unique_ptr<Worker>>& workers,
+                           const pools::ClusterMonitor& monitor, const EventLog& events) {
   Families out;
   const auto view = monitor.view().load();
   add_nodes(out, *view);
   add_pools(out, workers);
   add_routing(out, workers, *view);
   add_clients(out, workers);
-  Families::counter(out.family("tidemark_failovers_total", "How often another node became the primary.", MetricType::Counter), {},
-                    events.failovers());
-  Families::counter(out.family("tidemark_position_questions_total", "Position questions sent to the primary.", MetricType::Counter),
+  Families::counter(out.family("tidemark_failovers_total", "How often another node became the primary.",
+                               MetricType::Counter),
+                    {}, events.failovers());
+  Families::counter(out.family("tidemark_position_questions_total", "Position questions sent to the primary.",
+                               MetricType::Counter),
                     {}, monitor.position_questions());
   return out.text();
 }

@@ -3,29 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/backend_messages.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/frontend_messages.hpp"
 #include "proxy/cancel_sender.hpp"
 #include "proxy/session_limits.hpp"
 
 namespace tidemark::proxy {
-
-namespace {
-
-void append_ready(std::string& out, char status) {
-  out.append("Z\0\0\0\5", 5);
-  out.push_back(status);
-}
-
-void append_parameter_status(std::string& out, std::string_view name, std::string_view value) {
-  const auto length = static_cast<std::uint32_t>(4 + name.size() + 1 + value.size() + 1);
-  out.push_back('S');
-  for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<char>(length >> shift));
-  out.append(name).push_back('\0');
-  out.append(value).push_back('\0');
-}
-
-}  // namespace
 
 Session::Session(Worker& worker, SessionStart start)
     : worker_(worker),
@@ -40,7 +24,9 @@ Session::Session(Worker& worker, SessionStart start)
   cancel_key_ = worker_.shared().cancels.add({worker_.worker_number(), serial_});
 }
 
-Session::~Session() { worker_.shared().cancels.remove(cancel_key_.process_id); }
+Session::~Session() {
+  worker_.shared().cancels.remove(cancel_key_.process_id);
+}
 
 void Session::begin() {
   arrived_ = worker_.reactor().now();
@@ -57,9 +43,9 @@ void Session::greet(const protocol::ParameterList& parameters) {
   if (group_->catalog == nullptr) worker_.shared().monitor.want_catalog(group_->database);
   std::string& out = worker_.own_bytes();
   out.clear();
-  for (const auto& [name, value] : parameters) append_parameter_status(out, name, value);
+  for (const auto& [name, value] : parameters) protocol::append_parameter_status(out, name, value);
   protocol::append_backend_key_data(out, cancel_key_);
-  append_ready(out, 'I');
+  protocol::append_ready_for_query(out, 'I');
   send_to_client(out);
   if (closing_) return;
   client_readable_ = true;
@@ -104,7 +90,8 @@ void Session::on_events(pools::IoEvents events) {
 /// The client is gone while its statement runs, without a word, or after a read that nobody will see. A write
 /// before an orderly Terminate goes to its end, as with PostgreSQL.
 bool Session::client_has_died() const {
-  if (server_ == nullptr || !unit_in_flight_ || !unit_held_ || in_.size() != unit_.size || is_passing_on()) return false;
+  if (server_ == nullptr || !unit_in_flight_ || !unit_held_ || in_.size() != unit_.size || is_passing_on())
+    return false;
   const int next = client_.peek();
   return next == -1 || (next == 'X' && unit_is_read_);
 }
@@ -121,8 +108,8 @@ void Session::go_on() {
   resume_reading();
 }
 
-/// Takes bytes while they are wanted: not while a unit is under way (unless its rest is still to come) and not
-/// faster than the server takes them.
+/// Takes bytes while they are wanted: not while a unit is under way (unless its rest is still to come) and
+/// not faster than the server takes them.
 void Session::read_client() {
   while (!closing_ && client_readable_ && !in_process_input_ && wait_ == Wait::none &&
          !(server_ != nullptr && server_->socket.blocked())) {
@@ -159,10 +146,13 @@ void Session::read_client() {
 /// What comes next of the client's is the rest of something that the server has begun to take.
 bool Session::is_passing_on() const {
   if (skip_to_sync_) return false;
-  return long_message_left_ > 0 || (server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in);
+  return long_message_left_ > 0 ||
+         (server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in);
 }
 
-bool Session::unit_is_open() const { return mid_sequence_; }
+bool Session::unit_is_open() const {
+  return mid_sequence_;
+}
 
 void Session::process_input() {
   if (in_process_input_) return;
@@ -252,7 +242,7 @@ void Session::skip_to_sync() {
       skip_to_sync_ = false;
       std::string& out = worker_.own_bytes();
       out.clear();
-      append_ready(out, status_);
+      protocol::append_ready_for_query(out, status_);
       return send_to_client(out);
     }
     long_message_left_ = frame.size;
@@ -306,24 +296,30 @@ void Session::send_to_client(std::string_view bytes) {
   if (!closing_ && !client_.send(bytes)) close();
 }
 
-void Session::protocol_error(std::string_view what) { fail_session(describe(Failure::protocol_violation, what)); }
+void Session::protocol_error(std::string_view what) {
+  fail_session(describe(Failure::protocol_violation, what));
+}
 
 /// Ends the unit at hand with an error of ours, as a server would; the session goes on.
 void Session::fail_unit(const ClientError& error, char ready_status) {
   using End = protocol::Unit::End;
   std::string& out = worker_.own_bytes();
   out.clear();
-  protocol::append_error_response(
-      out, {.severity = "ERROR", .code = error.code, .message = error.message, .detail = error.detail, .hint = error.hint});
+  protocol::append_error_response(out, {.severity = "ERROR",
+                                        .code = error.code,
+                                        .message = error.message,
+                                        .detail = error.detail,
+                                        .hint = error.hint});
   if (!std::exchange(held_begin_, {}).empty()) {
     failed_transaction_ = true;
     ready_status = 'E';
   }
   status_ = ready_status;
-  // A Query alone, and whatever its own Sync ends, is answered with ReadyForQuery; else the client still owes a Sync.
+  // A Query alone, and whatever its own Sync ends, is answered with ReadyForQuery; else the client still owes
+  // a Sync.
   const char long_type = unit_is_long_ && unit_held_ ? unit_.next_head(in_.view()).type : '\0';
-  const bool ends = unit_.end == End::sync || unit_.end == End::function_call || long_type == 'Q' || long_type == 'F' ||
-                    (unit_.end == End::query && unit_.messages.size() <= 1);
+  const bool ends = unit_.end == End::sync || unit_.end == End::function_call || long_type == 'Q' ||
+                    long_type == 'F' || (unit_.end == End::query && unit_.messages.size() <= 1);
   if (long_type != '\0') {
     // Dropped as it comes.
     long_message_left_ = unit_.next_head(in_.view()).size;
@@ -331,7 +327,7 @@ void Session::fail_unit(const ClientError& error, char ready_status) {
     discard_long_message_ = true;
   }
   if (ends) {
-    append_ready(out, ready_status);
+    protocol::append_ready_for_query(out, ready_status);
   } else {
     skip_to_sync_ = true;
   }
@@ -364,8 +360,11 @@ void Session::undo_changes(bool confirmed_too) {
 void Session::fail_session(const ClientError& error) {
   if (closing_) return;
   std::string out;
-  protocol::append_error_response(
-      out, {.severity = "FATAL", .code = error.code, .message = error.message, .detail = error.detail, .hint = error.hint});
+  protocol::append_error_response(out, {.severity = "FATAL",
+                                        .code = error.code,
+                                        .message = error.message,
+                                        .detail = error.detail,
+                                        .hint = error.hint});
   if (long_reply_left_ == 0) send_to_client(out);
   close();
 }

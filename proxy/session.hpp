@@ -33,12 +33,14 @@ struct SessionStart {
   std::uint64_t serial = 0;
 };
 
-/// One client from its login to its end. It takes units from the client, has each routed (decide), sends it to
-/// a server connection that it leases for as long as it must, and relays the answer. Thin: what bytes mean is
-/// protocol's, which node is routing's, which connection is pools'. README.md tells the life of a query, and
-/// which file holds which part:
+/// One client from its login to its end. It takes units from the client, has each routed (decide), sends it
+/// to a server connection that it leases for as long as it must, and relays the answer. Thin: what bytes mean
+/// is protocol's, which node is routing's, which connection is pools'. README.md tells the life of a query,
+/// and which file holds which part:
 ///   session.cpp          life, input from the client, waiting
-///   session_units.cpp    what a unit is, sending it, prepared statements
+///   session_units.cpp    what the next unit is
+///   session_local.cpp    what is answered without a server, failed transactions
+///   session_send.cpp     sending a unit, prepared statements
 ///   session_routing.cpp  decide, leases, waits, what a lost server means
 ///   session_replies.cpp  bytes from the server, marks, the end of a unit
 class Session final : public pools::EventHandler, public pools::ServerHolder, public pools::Waiter {
@@ -64,7 +66,8 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   [[nodiscard]] bool on_former_primary() const { return server_ != nullptr && sent_to_primary_; }
   /// What it runs is a read of whose answer the client has had nothing.
   [[nodiscard]] bool can_be_sent_again() const {
-    return unit_in_flight_ && unit_kind_ == UnitKind::read && unit_held_ && !replied_ && may_restart() && !mid_sequence_;
+    return unit_in_flight_ && unit_kind_ == UnitKind::read && unit_held_ && !replied_ && may_restart() &&
+           !mid_sequence_;
   }
   [[nodiscard]] std::uint64_t serial() const { return serial_; }
   [[nodiscard]] std::int32_t process_id() const { return cancel_key_.process_id; }
@@ -78,11 +81,12 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
 
  private:
   /// What the session waits for, if it does.
-  enum class Wait : std::uint8_t { none, position, replay, primary, server, retry };
+  enum class Wait : std::uint8_t { none, position, replay, visibility, primary, server, retry };
   /// What may become of a unit whose server is lost.
   enum class UnitKind : std::uint8_t { read, begin, opens, write, commit, rollback, in_transaction };
 
-  /// What a message of the unit changes in the names of prepared statements, until the server has confirmed it.
+  /// What a message of the unit changes in the names of prepared statements, until the server has confirmed
+  /// it.
   struct NameChange {
     std::string name;                  ///< the client's; empty: a Parse or Close of our own, or undone
     pools::StatementId id = 0;         ///< of a Parse, or of a Close of our own
@@ -117,19 +121,23 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
 
   // session_units.cpp
   void begin_unit();
+  void begin_long_unit();
+  void pass_sync_of_failed_sequence();
   bool classify_unit();
   void add_class(const routing::Classification& classification);
   PreparedText* find_prepared(std::string_view name);
   const routing::Classification& classification_of(PreparedText& text);
+  [[nodiscard]] bool is_plain_statement();
+
+  // session_local.cpp
   bool answer_locally();
+  bool forget_statements(std::string_view sql, std::string& tag);
+  bool hold_begin();
   void answer_failed_transaction();
   void answer_failed_sequence(bool lost, std::string_view tag);
   void answer_end(std::string_view tag);
-  bool hold_begin();
-  [[nodiscard]] bool is_plain_statement();
-  [[nodiscard]] bool ends_transaction(std::string_view sql) const;
-  void begin_long_unit();
-  void pass_sync_of_failed_sequence();
+
+  // session_send.cpp
   void send_unit();
   void push_message(const protocol::FrontendMessage& message, std::string_view bytes, pools::Gather& out);
   void push_parse(const protocol::ParseView& parse, std::string_view whole, pools::Gather& out);
@@ -139,7 +147,6 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   /// The name under which a server knows the client's `name`; makes sure that it does.
   std::string server_name(std::string_view name, pools::Gather& out);
   void ensure_unnamed(pools::Gather& out);
-  bool forget_statements(std::string_view sql, std::string& tag);
   void ensure_prepared(PreparedText& text, pools::Gather& out);
   /// Appends to `out.own()`; the caller adds it.
   void push_eviction(pools::StatementId id, pools::Gather& out);
@@ -149,6 +156,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void route();
   void follow(const routing::Decision& decision);
   void lease_from(const routing::Decision& decision);
+  bool wait_for_visibility(const routing::Decision& decision);
   void start_on(pools::ServerConnection& server);
   void begin_wait(Wait what, pools::Reactor::TimePoint deadline);
   void end_wait();
@@ -159,7 +167,9 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void retry_unit(Retry reason);
   void answer_lost_unit();
   [[nodiscard]] routing::SessionContext context();
-  [[nodiscard]] routing::StatementContext statement() const { return {.is_read = unit_is_read_, .primary_only = primary_only_}; }
+  [[nodiscard]] routing::StatementContext statement() const {
+    return {.is_read = unit_is_read_, .primary_only = primary_only_};
+  }
 
   // session_replies.cpp
   void read_server();
@@ -193,22 +203,25 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   protocol::Unit unit_;
   UnitKind unit_kind_ = UnitKind::write;
   bool unit_is_read_ = false;
-  bool unit_pins_ = false;          ///< leaves state in its session
-  bool unit_in_flight_ = false;     ///< sent (in part) and not answered in full
-  bool unit_held_ = false;          ///< its bytes are still in in_, so that it can be sent again
-  bool unit_is_long_ = false;       ///< its last message is passed on without being held
-  bool unit_may_open_ = false;      ///< several statements, of which one may open a transaction and not end it
-  bool unvouched_ = false;          ///< sent to the primary because no connection to a replica was vouched for in time
+  bool unit_pins_ = false;       ///< leaves state in its session
+  bool unit_in_flight_ = false;  ///< sent (in part) and not answered in full
+  bool unit_held_ = false;       ///< its bytes are still in in_, so that it can be sent again
+  bool unit_is_long_ = false;    ///< its last message is passed on without being held
+  bool unit_may_open_ = false;   ///< several statements, of which one may open a transaction and not end it
+  bool settled_ = false;  ///< the primary shows by now what the last replica has shown, or that took too long
+  std::uint64_t visibility_ticket_ = 0;
+  bool unvouched_ =
+      false;  ///< sent to the primary because no connection to a replica was vouched for in time
   bool rolled_back_ = false;        ///< the server said that the unit was not completed (57P01)
   bool command_completed_ = false;  ///< a CommandComplete came
   bool sequence_failed_ = false;    ///< the server skips to a Sync that the client has not sent yet
   bool unit_executes_ = false;      ///< holds a Query, Execute or FunctionCall
   bool unit_failed_ = false;        ///< the server answered with an error
   bool unit_changes_functions_ = false;
-  bool own_sync_ = false;           ///< we sent the Sync: the client is not told of its ReadyForQuery
+  bool own_sync_ = false;  ///< we sent the Sync: the client is not told of its ReadyForQuery
   bool primary_only_ = false;
-  bool replied_ = false;            ///< the client was sent something of the answer
-  bool draining_refusal_ = false;   ///< a refused read's server is drained to its ReadyForQuery
+  bool replied_ = false;           ///< the client was sent something of the answer
+  bool draining_refusal_ = false;  ///< a refused read's server is drained to its ReadyForQuery
   std::uint8_t attempts_ = 0;
   routing::Reason reason_ = routing::Reason::write;
   std::uint64_t sent_incarnation_ = 0;
@@ -216,10 +229,10 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   pools::Reactor::TimePoint sent_at_{};  ///< when the server connection was taken
   pools::Reactor::TimePoint arrived_{};
   std::vector<NameChange> changes_;
-  std::size_t long_message_left_ = 0;    ///< bytes of a frontend message that is passed on without being held
+  std::size_t long_message_left_ = 0;  ///< bytes of a frontend message that is passed on without being held
   bool long_message_ends_unit_ = false;
-  bool discard_long_message_ = false;    ///< … it is dropped instead
-  std::size_t long_reply_left_ = 0;      ///< the same for a backend message
+  bool discard_long_message_ = false;  ///< … it is dropped instead
+  std::size_t long_reply_left_ = 0;    ///< the same for a backend message
   bool long_reply_swallowed_ = false;
 
   // The session.
@@ -227,14 +240,15 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   SessionMark seen_;
   std::optional<routing::LastReplica> last_replica_;
   absl::flat_hash_map<std::string, StatementCache::Reference, routing::StringHash, std::equal_to<>> prepared_;
-  bool unnamed_on_server_ = false;   ///< the leased server has it
-  std::string unnamed_;              ///< definition of the unnamed statement; empty: none
-  const char* pin_reason_ = nullptr; ///< static; null: not pinned
+  bool unnamed_on_server_ = false;    ///< the leased server has it
+  std::string unnamed_;               ///< definition of the unnamed statement; empty: none
+  const char* pin_reason_ = nullptr;  ///< static; null: not pinned
   /// A statement that leaves state failed: a part of it may have outlived the failure, and its transaction.
   bool server_doubtful_ = false;
-  char status_ = 'I';                ///< of the last ReadyForQuery
-  bool mid_sequence_ = false;        ///< the server was sent messages that no Sync or Query has ended
-  /// A BEGIN … READ ONLY that was answered here; it goes to the server with the first statement, which chooses it.
+  char status_ = 'I';          ///< of the last ReadyForQuery
+  bool mid_sequence_ = false;  ///< the server was sent messages that no Sync or Query has ended
+  /// A BEGIN … READ ONLY that was answered here; it goes to the server with the first statement, which
+  /// chooses it.
   std::string held_begin_;
   bool transaction_lost_ = false;    ///< the server of an open transaction went away: to be told
   bool ending_bound_ = false;        ///< … a portal of a ROLLBACK or COMMIT was bound since
@@ -249,7 +263,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   Wait wait_ = Wait::none;
   std::optional<std::list<Session*>::iterator> wait_place_;
   pools::Reactor::TimePoint wait_began_{};
-  routing::Decision pending_;        ///< while waiting for a server connection
+  routing::Decision pending_;  ///< while waiting for a server connection
   pools::Reactor::Timer timer_;
 };
 

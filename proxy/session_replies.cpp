@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "protocol/backend_messages.hpp"
 #include "protocol/frame.hpp"
 #include "proxy/session.hpp"
 #include "proxy/session_limits.hpp"
@@ -11,11 +12,6 @@ using protocol::Expected;
 using protocol::Fate;
 using protocol::Pipeline;
 using Verdict = protocol::Pipeline::Verdict;
-
-namespace {
-constexpr std::string_view kParseComplete{"1\0\0\0\4", 5};
-constexpr std::string_view kCloseComplete{"3\0\0\0\4", 5};
-}  // namespace
 
 void Session::on_server_events(pools::ServerConnection& server, pools::IoEvents events) {
   if (&server != server_ || closing_) return;
@@ -69,13 +65,13 @@ void Session::read_server() {
 
 void Session::inject(pools::Gather& out) {
   while (const auto entry = server_->pipeline.take_injection()) {
-    out.add(entry->expected == Expected::parse ? kParseComplete : kCloseComplete);
+    out.add(entry->expected == Expected::parse ? protocol::kParseComplete : protocol::kCloseComplete);
     on_completed(*entry);
   }
 }
 
-/// Goes through the messages in `bytes`; returns how many bytes are done with. The rest is the start of a message.
-/// Ends early when the unit has ended, or the server is no longer ours.
+/// Goes through the messages in `bytes`; returns how many bytes are done with. The rest is the start of a
+/// message. Ends early when the unit has ended, or the server is no longer ours.
 std::size_t Session::process_replies(std::string_view bytes, pools::Gather& out) {
   std::size_t done = 0;
   if (long_reply_left_ > 0) {
@@ -95,7 +91,8 @@ std::size_t Session::process_replies(std::string_view bytes, pools::Gather& out)
     const std::size_t part = whole ? frame.size : there;
     Verdict verdict = Verdict::violation;
     replied_ = replied_ || out.has_sent();
-    if (!on_reply(frame.type, bytes.substr(done + protocol::kFrameHeader, part - protocol::kFrameHeader), whole, verdict)) {
+    if (!on_reply(frame.type, bytes.substr(done + protocol::kFrameHeader, part - protocol::kFrameHeader),
+                  whole, verdict)) {
       return 0;
     }
     if (draining_refusal_) {
@@ -121,7 +118,8 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
   auto& pipeline = server_->pipeline;
   switch (type) {
     case 'N':  // NoticeResponse
-      verdict = !pipeline.empty() && pipeline.front().fate == Fate::swallow ? Verdict::swallow : Verdict::forward;
+      verdict =
+          !pipeline.empty() && pipeline.front().fate == Fate::swallow ? Verdict::swallow : Verdict::forward;
       return true;
     case 'A':  // NotificationResponse
       verdict = pin_reason_ != nullptr || unit_pins_ ? Verdict::forward : Verdict::swallow;
@@ -132,7 +130,8 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
       const std::string_view name = body.substr(0, end);
       const std::string_view value = body.substr(end + 1, body.size() - end - 2);
       server_->note_parameter(name, value);
-      const bool ours = name == "in_hot_standby" || pipeline.empty() || pipeline.front().fate == Fate::swallow;
+      const bool ours =
+          name == "in_hot_standby" || pipeline.empty() || pipeline.front().fate == Fate::swallow;
       if (name == "in_hot_standby") worker_.shared().monitor.suspect(server_->node());
       verdict = ours ? Verdict::swallow : Verdict::forward;
       return true;
@@ -140,17 +139,20 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
     case 'E': {
       auto fate = whole ? judge_error(body) : ErrorFate::forward;
       if (fate == ErrorFate::lost || pipeline.empty()) return on_server_lost(), false;
-      const bool settings_refused = pipeline.front().expected == Expected::query && pipeline.front().fate == Fate::swallow &&
-                                    !draining_refusal_;
+      const bool settings_refused = pipeline.front().expected == Expected::query &&
+                                    pipeline.front().fate == Fate::swallow && !draining_refusal_;
       verdict = pipeline.on_message('E');
       // Backwards: a name that was closed and parsed anew means again what it meant before.
-      for (auto skipped = pipeline.skipped().rbegin(); skipped != pipeline.skipped().rend(); ++skipped) undo(*skipped);
+      for (auto skipped = pipeline.skipped().rbegin(); skipped != pipeline.skipped().rend(); ++skipped)
+        undo(*skipped);
       if (settings_refused) {
         // The server refuses what the client asked for at its start: it cannot be served with these settings.
         protocol::ErrorFields fields;
-        ClientError error{protocol::sqlstate::invalid_parameter_value, "the server refused the session's settings", {}, {}};
+        ClientError error{
+            protocol::sqlstate::invalid_parameter_value, "the server refused the session's settings", {}, {}};
         if (protocol::parse_error_fields(body, fields) == protocol::Errc::ok) {
-          error = {fields.code, std::string(fields.message), std::string(fields.detail), std::string(fields.hint)};
+          error = {fields.code, std::string(fields.message), std::string(fields.detail),
+                   std::string(fields.hint)};
         }
         drop_server();
         fail_session(error);
@@ -192,13 +194,16 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
     default:
       verdict = pipeline.on_message(type);
       if (verdict == Verdict::violation) return on_confused_server(), false;
-      if (type == 'C') command_completed_ = true;
+      if (type == 'C' && verdict == Verdict::forward) command_completed_ = true;
       if (type == 'Z') {
         if (!whole || body.size() != 1) return on_confused_server(), false;
         if (pipeline.completed()->fate == Fate::forward || own_sync_ || draining_refusal_) status_ = body[0];
-        if (!(pipeline.completed()->fate == Fate::swallow && pipeline.completed()->expected == Expected::query)) mid_sequence_ = false;
+        if (!(pipeline.completed()->fate == Fate::swallow &&
+              pipeline.completed()->expected == Expected::query))
+          mid_sequence_ = false;
       }
-      if (type == 'C' && whole && body.size() > 1 && body[0] == 'D') on_discarded(body.substr(0, body.size() - 1));
+      if (type == 'C' && whole && body.size() > 1 && body[0] == 'D')
+        on_discarded(body.substr(0, body.size() - 1));
       if (pipeline.completed()) on_completed(*pipeline.completed());
       return true;
   }
@@ -253,7 +258,8 @@ Session::ErrorFate Session::judge_error(std::string_view body) {
     rolled_back_ = code == "57P01" && status_ == 'I' && !command_completed_ && attempts_ == 0;
     return ErrorFate::lost;
   }
-  if (code == "25006" && sent_to_primary_ && server_->in_hot_standby()) worker_.shared().monitor.suspect(server_->node());
+  if (code == "25006" && sent_to_primary_ && server_->in_hot_standby())
+    worker_.shared().monitor.suspect(server_->node());
   // The safety net: an autocommit read at a replica, of whose answer the client has had nothing.
   if (!unit_is_read_ || sent_to_primary_ || replied_ || !unit_held_ || !may_restart() || draining_refusal_) {
     return ErrorFate::forward;
@@ -293,14 +299,18 @@ void Session::remember_refusal() {
 /// Before anything of an answer leaves: raises the marks by what the answer shows, or did. routing/README.md,
 /// rules 1, 2, 5 and 7.
 void Session::note_progress() {
-  if (!server_->pipeline.empty() || welcoming_ || draining_refusal_ || status_ != 'I' || mid_sequence_) return;
+  if (!server_->pipeline.empty() || welcoming_ || draining_refusal_ || status_ != 'I' || mid_sequence_)
+    return;
   auto& monitor = worker_.shared().monitor;
   if (!sent_to_primary_) {
-    last_replica_ = routing::LastReplica{server_->node(), sent_incarnation_, pools::Reactor::Clock::now(), sent_at_};
+    last_replica_ =
+        routing::LastReplica{server_->node(), sent_incarnation_, pools::Reactor::Clock::now(), sent_at_};
     return;
   }
   const auto asked = monitor.positions().asked();
   seen_.raise(asked);
+  // Whatever the last replica has shown is in what the primary shows now, if it was waited for.
+  if (settled_) last_replica_.reset();
   if (unit_is_read_ || !unit_executes_) return;
   written_.raise(asked);
   monitor.want_primary_position(false);

@@ -15,7 +15,8 @@ routing::SessionContext Session::context() {
   const auto& view = worker_.view();
   routing::SessionContext context;
   // A greeting needs any node that answers.
-  context.level = welcoming_ ? routing::ConsistencyLevel::eventual : worker_.shared().config.routing.consistency;
+  context.level =
+      welcoming_ ? routing::ConsistencyLevel::eventual : worker_.shared().config.routing.consistency;
   context.written = written_.floor(log, view);
   context.seen = seen_.floor(log, view);
   context.last_replica = last_replica_;
@@ -25,7 +26,8 @@ routing::SessionContext Session::context() {
 }
 
 void Session::route() {
-  follow(routing::decide(worker_.shared().config.routing, worker_.view(), context(), statement(), worker_.reactor().now()));
+  follow(routing::decide(worker_.shared().config.routing, worker_.view(), context(), statement(),
+                         worker_.reactor().now()));
 }
 
 void Session::follow(const Decision& decision) {
@@ -57,7 +59,23 @@ void Session::follow(const Decision& decision) {
   }
 }
 
+/// Rule 11: a replica may have shown a commit that the primary does not show yet. A read that comes from a
+/// replica waits for the transactions that may be in that state. True when it waits.
+bool Session::wait_for_visibility(const Decision& decision) {
+  const auto level = worker_.shared().config.routing.consistency;
+  if (settled_ || !unit_is_read_ || welcoming_ || !last_replica_ || !routing::requires_monotonic(level) ||
+      worker_.view().primary != decision.node) {
+    return false;
+  }
+  auto& monitor = worker_.shared().monitor;
+  visibility_ticket_ = monitor.visibility().asked();
+  begin_wait(Wait::visibility, worker_.reactor().now() + kVisibilityWait);
+  monitor.want_visibility();
+  return true;
+}
+
 void Session::lease_from(const Decision& decision) {
+  if (wait_for_visibility(decision)) return;
   pools::Pool& pool = *group_->pools[routing::index(decision.node)];
   if (auto* server = pool.take_idle(*this, decision.vouched_until, settings_)) {
     reason_ = decision.reason;
@@ -110,7 +128,8 @@ void Session::on_server_unavailable(const protocol::LoginFailure& failure) {
     return resume_reading();
   }
   const auto now = worker_.reactor().now();
-  const auto patience = welcoming_ ? worker_.shared().config.pool.queue_timeout : worker_.shared().config.cluster.failover_hold;
+  const auto patience =
+      welcoming_ ? worker_.shared().config.pool.queue_timeout : worker_.shared().config.cluster.failover_hold;
   if (now >= arrived_ + patience) {
     if (welcoming_) return fail_session(describe(Failure::no_node));
     fail_unit(describe(Failure::no_primary), status_);
@@ -160,7 +179,8 @@ void Session::end_wait() {
   auto& counters = worker_.counters();
   const auto waited = Clock::now() - wait_began_;
   if (wait_ == Wait::server) counters.pool_wait.observe(waited);
-  if (wait_ == Wait::position || wait_ == Wait::replay) counters.position_wait.observe(waited);
+  if (wait_ == Wait::position || wait_ == Wait::replay || wait_ == Wait::visibility)
+    counters.position_wait.observe(waited);
   if (wait_ == Wait::primary) counters.held_statements.subtract();
   counters.clients_waiting.subtract();
   wait_ = Wait::none;
@@ -174,6 +194,10 @@ void Session::on_published(bool topology) {
     case Wait::position:
     case Wait::replay:
     case Wait::primary:
+      break;
+    case Wait::visibility:
+      if (!worker_.shared().monitor.visibility().settled_after(visibility_ticket_)) return;
+      settled_ = true;
       break;
     case Wait::server: {
       // Waiting for a node that is no longer the right one would be waiting for nothing.
@@ -195,15 +219,18 @@ void Session::on_published(bool topology) {
 
 void Session::on_deadline() {
   const Wait waited_for = wait_;
+  if (waited_for == Wait::visibility) settled_ = true;
   end_wait();
   leave();
   if (waited_for == Wait::primary || waited_for == Wait::server) {
     if (welcoming_) return fail_session(describe(Failure::no_node));
     const auto& pool = worker_.shared().config.pool;
-    const std::string limit = "pool.size = " + std::to_string(pool.size) + " (user \"" + group_->user + "\", database \"" +
-                              group_->database + "\") or pool.max_server_connections = " +
+    const std::string limit = "pool.size = " + std::to_string(pool.size) + " (user \"" + group_->user +
+                              "\", database \"" + group_->database + "\") or pool.max_server_connections = " +
                               std::to_string(pool.max_server_connections);
-    fail_unit(waited_for == Wait::primary ? describe(Failure::no_primary) : describe(Failure::queue_timeout, limit), status_);
+    fail_unit(
+        waited_for == Wait::primary ? describe(Failure::no_primary) : describe(Failure::queue_timeout, limit),
+        status_);
   } else {
     route();
   }
@@ -241,7 +268,9 @@ void Session::drop_server() {
   group_->pools[routing::index(server->node())]->discard(*server);
 }
 
-void Session::fence() { on_server_lost(); }
+void Session::fence() {
+  on_server_lost();
+}
 
 void Session::on_server_lost() {
   const auto node = server_->node();
@@ -252,6 +281,9 @@ void Session::on_server_lost() {
   drop_server();
   if (welcoming_) {
     unit_in_flight_ = false;
+    if (worker_.reactor().now() >= arrived_ + worker_.shared().config.pool.queue_timeout) {
+      return fail_session(describe(Failure::no_node));
+    }
     return begin_wait(Wait::retry, worker_.reactor().now() + kRetryInterval);
   }
   if (in_message) return close();  // the client has part of a message: nothing can be said any more
@@ -296,7 +328,8 @@ void Session::answer_lost_unit() {
     case UnitKind::write: {
       // Nothing was written at a replica; everything that was read has been answered.
       if (!sent_to_primary_ && status_ != 'I' && unit_held_ && !replied_) return answer_end("COMMIT");
-      if (rolled_back_ && resend && unit_kind_ == UnitKind::write && is_plain_statement()) return retry_unit(Retry::not_begun);
+      if (rolled_back_ && resend && unit_kind_ == UnitKind::write && is_plain_statement())
+        return retry_unit(Retry::not_begun);
       written_.raise(worker_.shared().monitor.positions().asked());
       failed_transaction_ = unit_may_open_;
       return fail_unit(describe(Failure::outcome_unknown), unit_may_open_ ? 'E' : 'I');

@@ -20,19 +20,27 @@ StatementCache::~StatementCache() {
 
 StatementCache::Reference StatementCache::refer(std::string_view definition, std::string_view database) {
   auto [place, is_new] = texts_.try_emplace(key_of(definition, database), nullptr);
-  if (is_new) {
-    auto text = std::make_unique<PreparedText>();
-    text->id = next_id_++;
-    text->definition = definition;
-    text->database = database;
-    place->second = text.release();
-  }
+  if (is_new) place->second = make(definition, database);
   return Reference(*this, *place->second);
+}
+
+StatementCache::Reference StatementCache::refer_alone(std::string_view definition,
+                                                      std::string_view database) {
+  return Reference(*this, *make(definition, database));
+}
+
+PreparedText* StatementCache::make(std::string_view definition, std::string_view database) {
+  auto text = std::make_unique<PreparedText>();
+  text->id = next_id_++;
+  text->definition = definition;
+  text->database = database;
+  return text.release();
 }
 
 void StatementCache::drop(PreparedText& text) {
   if (--text.references > 0) return;
-  texts_.erase(key_of(text.definition, text.database));
+  const auto shared = texts_.find(key_of(text.definition, text.database));
+  if (shared != texts_.end() && shared->second == &text) texts_.erase(shared);
   delete &text;
 }
 

@@ -11,14 +11,15 @@
 
 namespace tidemark::proxy {
 
-/// A prepared statement's text and parameter types, shared by all sessions of a worker that prepared the same.
+/// A prepared statement's text and parameter types, shared by all sessions of a worker that prepared the
+/// same.
 struct PreparedText {
   pools::StatementId id = 0;
   std::string definition;  ///< as in Parse behind the name: query, NUL, parameter types
   std::string database;    ///< functions differ between databases, so classes do
   routing::Classification classification;
   std::uint64_t classified_with = 0;  ///< generation of the function catalogs; 0: not classified
-  bool refused_by_replica = false;  ///< a replica answered 25006: the primary only, from now on
+  bool refused_by_replica = false;    ///< a replica answered 25006: the primary only, from now on
   std::uint32_t references = 0;
 
   [[nodiscard]] std::string_view query() const {
@@ -39,7 +40,9 @@ class StatementCache {
    public:
     Reference() = default;
     Reference(StatementCache& cache, PreparedText& text) : cache_(&cache), text_(&text) { ++text.references; }
-    Reference(Reference&& other) noexcept : cache_(other.cache_), text_(other.text_) { other.text_ = nullptr; }
+    Reference(Reference&& other) noexcept : cache_(other.cache_), text_(other.text_) {
+      other.text_ = nullptr;
+    }
     Reference& operator=(Reference&& other) noexcept {
       std::swap(cache_, other.cache_);
       std::swap(text_, other.text_);
@@ -58,9 +61,12 @@ class StatementCache {
   };
 
   [[nodiscard]] Reference refer(std::string_view definition, std::string_view database);
+  /// The same text under an id of its own, shared with nobody: certainly prepared on no server.
+  [[nodiscard]] Reference refer_alone(std::string_view definition, std::string_view database);
   [[nodiscard]] std::size_t size() const { return texts_.size(); }
 
  private:
+  [[nodiscard]] PreparedText* make(std::string_view definition, std::string_view database);
   void drop(PreparedText& text);
   std::uint64_t next_id_;
   absl::flat_hash_map<std::string, PreparedText*> texts_;  ///< by database, NUL, definition

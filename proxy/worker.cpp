@@ -1,9 +1,11 @@
 #include "proxy/worker.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "proxy/cancel_sender.hpp"
+#include "proxy/event_log.hpp"
 #include "proxy/handshake.hpp"
 #include "proxy/session.hpp"
 
@@ -13,6 +15,7 @@ namespace {
 constexpr std::size_t kMaxRefused = 1024;
 constexpr std::size_t kMaxRefusedText = 4096;
 constexpr int kAcceptsPerTurn = 64;
+constexpr std::chrono::milliseconds kAcceptPause{100};
 
 std::string group_key(std::string_view database, std::string_view user) {
   std::string key(database);
@@ -30,9 +33,13 @@ Worker::Worker(Shared shared, unsigned number, const pools::Socket& listener)
       statements_(number),
       metrics_(shared.config.cluster.nodes.size()),
       second_(reactor_, [this] { every_second(); }),
-      drain_end_(reactor_, [this] {
-        while (!sessions_.empty()) sessions_.begin()->second->shut_down(true);
-        reactor_.stop();
+      drain_end_(reactor_,
+                 [this] {
+                   while (!sessions_.empty()) sessions_.begin()->second->shut_down(true);
+                   reactor_.stop();
+                 }),
+      accept_again_(reactor_, [this] {
+        if (!draining_) listening_ = reactor_.add_listener(listener_.descriptor(), *this);
       }) {
   topology_ = view_->topology;
   primary_ = view_->primary;
@@ -66,7 +73,8 @@ void Worker::before_events() {
     }
   }
   // Set after both the view and the positions were published, so that no waiter misses either.
-  const bool published = publish_pending_.load(std::memory_order_acquire) && publish_pending_.exchange(false, std::memory_order_acq_rel);
+  const bool published = publish_pending_.load(std::memory_order_acquire) &&
+                         publish_pending_.exchange(false, std::memory_order_acq_rel);
   view_.refresh();
   const bool topology = view_->topology != topology_;
   if (topology) on_topology();
@@ -81,10 +89,11 @@ void Worker::on_topology() {
   topology_ = view_->topology;
   const auto former = std::exchange(primary_, view_->primary);
   for (const auto& node : view_->nodes) {
-    // A node that is no longer the primary while another one is, and a node that must not be written to, lose all
-    // their server connections at once.
+    // A node that is no longer the primary while another one is, and a node that must not be written to, lose
+    // all their server connections at once.
     const bool replaced = former == node.id && view_->primary && *view_->primary != node.id;
-    const bool fenced = node.fault == routing::NodeFault::older_timeline || node.fault == routing::NodeFault::other_cluster ||
+    const bool fenced = node.fault == routing::NodeFault::older_timeline ||
+                        node.fault == routing::NodeFault::other_cluster ||
                         node.fault == routing::NodeFault::duplicate_primary;
     const bool demoted = former == node.id && node.role == routing::NodeRole::replica;
     const bool lost = replaced || fenced || demoted;
@@ -130,8 +139,9 @@ void Worker::every_second() {
     for (auto& pool : group->pools) {
       pool->maintain(now);
       if (pool->open() == 0 && pool->waiting() == 0 && pool->idle() == 0) continue;
-      figures.push_back({pool->key(), view_->node(pool->key().node).name, pool->open() - pool->idle() - pool->connecting(),
-                         pool->idle(), pool->connecting(), pool->waiting()});
+      figures.push_back({pool->key(), view_->node(pool->key().node).name,
+                         pool->open() - pool->idle() - pool->connecting(), pool->idle(), pool->connecting(),
+                         pool->waiting()});
     }
   }
   std::lock_guard lock(figures_mutex_);
@@ -151,12 +161,23 @@ void Worker::published(std::uint64_t topology) {
 
 // Clients.
 
-void Worker::on_events(pools::IoEvents) { accept_clients(); }
+void Worker::on_events(pools::IoEvents) {
+  accept_clients();
+}
 
 void Worker::accept_clients() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     pools::Socket socket = pools::accept_from(listener_);
-    if (!socket.is_open()) return;
+    if (!socket.is_open()) {
+      if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
+      // No descriptor is free: the listener would report the same client for ever.
+      EventLog::problem(
+          "no more clients can be accepted for now: the limit of open files is reached (ulimit -n)");
+      reactor_.remove(listener_.descriptor(), *this);
+      listening_ = false;
+      accept_again_.expires_at(reactor_.now() + kAcceptPause);
+      return;
+    }
     shared_.clients.fetch_add(1, std::memory_order_relaxed);
     Worker* least = this;
     for (const auto& worker : shared_.workers) {
@@ -178,7 +199,8 @@ void Worker::adopt_client(pools::Socket socket) {
 }
 
 void Worker::take_client(pools::Socket socket) {
-  const bool refused = shared_.clients.load(std::memory_order_relaxed) > shared_.config.pool.max_client_connections;
+  const bool refused =
+      shared_.clients.load(std::memory_order_relaxed) > shared_.config.pool.max_client_connections;
   auto handshake = std::make_unique<Handshake>(*this, std::move(socket), refused);
   if (!reactor_.add(handshake->socket().descriptor(), *handshake)) return client_ended();
   Handshake* key = handshake.get();
@@ -237,7 +259,9 @@ void Worker::cancel(std::uint64_t serial) {
   });
 }
 
-void Worker::keep(std::unique_ptr<CancelSender> sender) { cancel_senders_.push_back(std::move(sender)); }
+void Worker::keep(std::unique_ptr<CancelSender> sender) {
+  cancel_senders_.push_back(std::move(sender));
+}
 
 void Worker::forget(CancelSender& sender) {
   const auto place = std::find_if(cancel_senders_.begin(), cancel_senders_.end(),
@@ -247,7 +271,9 @@ void Worker::forget(CancelSender& sender) {
   cancel_senders_.erase(place);
 }
 
-bool Worker::is_refused(std::string_view sql) const { return !refused_.empty() && refused_.contains(sql); }
+bool Worker::is_refused(std::string_view sql) const {
+  return !refused_.empty() && refused_.contains(sql);
+}
 
 void Worker::remember_refused(std::string_view sql) {
   if (sql.size() > kMaxRefusedText) return;
@@ -280,7 +306,8 @@ void Worker::end_if_drained() {
 
 // Pools.
 
-PoolGroup& Worker::group(std::string_view database, std::string_view user, std::optional<protocol::ScramKeys> keys) {
+PoolGroup& Worker::group(std::string_view database, std::string_view user,
+                         std::optional<protocol::ScramKeys> keys) {
   auto& group = groups_[group_key(database, user)];
   if (!group) {
     group = std::make_unique<PoolGroup>();
@@ -295,15 +322,16 @@ PoolGroup& Worker::group(std::string_view database, std::string_view user, std::
     identity->database = database;
     identity->credential = shared_.authenticator.for_servers(user);
     // The client's own keys serve where only a verifier is known; a password proves itself to any server.
-    if (keys && identity->credential && identity->credential->verifier() != nullptr) identity->scram_keys = std::move(keys);
+    if (keys && identity->credential && identity->credential->verifier() != nullptr)
+      identity->scram_keys = std::move(keys);
     group->identity = std::move(identity);
     for (auto& pool : group->pools) pool->set_identity(group->identity);
   }
   for (std::size_t i = group->pools.size(); i < view_->nodes.size(); ++i) {
     const auto& node = view_->nodes[i];
     group->pools.push_back(std::make_unique<pools::Pool>(
-        *this, shared_.config.pool, shared_.limits, pools::PoolKey{node.id, group->database, group->user}, node.name,
-        group->identity));
+        *this, shared_.config.pool, shared_.limits, pools::PoolKey{node.id, group->database, group->user},
+        node.name, group->identity));
   }
   return *group;
 }
@@ -313,16 +341,22 @@ pools::SocketAddress Worker::address_of(routing::NodeId node) {
   return {state.host, state.port};
 }
 
-std::string Worker::nonce() { return random_bytes(18); }
+std::string Worker::nonce() {
+  return random_bytes(18);
+}
 
-void Worker::bury(std::unique_ptr<pools::ServerConnection> server) { dead_servers_.push_back(std::move(server)); }
+void Worker::bury(std::unique_ptr<pools::ServerConnection> server) {
+  dead_servers_.push_back(std::move(server));
+}
 
-void Worker::hand_over(const pools::PoolKey& key, unsigned worker, std::unique_ptr<pools::ServerConnection> server) {
+void Worker::hand_over(const pools::PoolKey& key, unsigned worker,
+                       std::unique_ptr<pools::ServerConnection> server) {
   auto carried = std::make_shared<std::unique_ptr<pools::ServerConnection>>(std::move(server));
   Worker& other = *shared_.workers[worker];
   other.reactor_.post([&other, key, carried] {
     PoolGroup& group = other.group(key.database, key.user, std::nullopt);
-    // The settings object is the former worker's own: an equal one of ours, or a change, is made from its values.
+    // The settings object is the former worker's own: an equal one of ours, or a change, is made from its
+    // values.
     if ((*carried)->settings) {
       (*carried)->settings = other.settings_.intern(*(*carried)->settings);
     }

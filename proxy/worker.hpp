@@ -41,7 +41,7 @@ struct Shared {
   pools::ServerLimits& limits;
   pools::Events& events;
   CancelRegistry& cancels;
-  std::atomic<std::uint32_t>& clients;   ///< in the whole process, handshakes included
+  std::atomic<std::uint32_t>& clients;  ///< in the whole process, handshakes included
   std::vector<std::unique_ptr<Worker>>& workers;
 };
 
@@ -51,7 +51,7 @@ struct PoolGroup {
   std::string user;
   std::shared_ptr<const pools::LoginIdentity> identity;
   const routing::FunctionCatalog* catalog = nullptr;  ///< of the database; null while it is not known
-  std::vector<std::unique_ptr<pools::Pool>> pools;  ///< by node
+  std::vector<std::unique_ptr<pools::Pool>> pools;    ///< by node
   /// ParameterStatus values that a client with these settings is greeted with, once learned.
   std::map<pools::SettingsPointer, std::shared_ptr<const protocol::ParameterList>> welcomes;
 };
@@ -123,7 +123,8 @@ class Worker final : public pools::PoolHost, public pools::EventHandler {
   pools::SocketAddress address_of(routing::NodeId node) override;
   std::string nonce() override;
   void bury(std::unique_ptr<pools::ServerConnection> server) override;
-  void hand_over(const pools::PoolKey& key, unsigned worker, std::unique_ptr<pools::ServerConnection> server) override;
+  void hand_over(const pools::PoolKey& key, unsigned worker,
+                 std::unique_ptr<pools::ServerConnection> server) override;
   void ask_for_idle(const pools::PoolKey& key) override;
   void ask_to_shed(routing::NodeId node) override;
   [[nodiscard]] unsigned worker_number() const override { return number_; }
@@ -177,6 +178,7 @@ class Worker final : public pools::PoolHost, public pools::EventHandler {
   std::vector<PoolFigures> figures_;
   pools::Reactor::Timer second_;
   pools::Reactor::Timer drain_end_;
+  pools::Reactor::Timer accept_again_;
   bool listening_ = false;
   bool draining_ = false;
 };

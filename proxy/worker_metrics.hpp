@@ -15,8 +15,12 @@ namespace tidemark::proxy {
 /// A count that one thread raises and others read: no locked instruction on the path of a transaction.
 class Counter {
  public:
-  void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
-  void subtract(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed); }
+  void add(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void subtract(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+  }
   void set(std::uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
@@ -61,8 +65,8 @@ struct WorkerMetrics {
   Counter pinned;
 
   Counter& routed_to(routing::NodeId node, bool read, routing::Reason reason) {
-    return routed[routing::index(node)][static_cast<std::size_t>(read ? RoutedClass::read : RoutedClass::write)]
-                 [static_cast<std::size_t>(reason)];
+    return routed[routing::index(node)][static_cast<std::size_t>(
+        read ? RoutedClass::read : RoutedClass::write)][static_cast<std::size_t>(reason)];
   }
 };
 

@@ -16,24 +16,26 @@ using Duration = std::chrono::steady_clock::duration;
 
 /// Index into ClusterView::nodes; a node keeps its id for the life of the process.
 enum class NodeId : std::uint16_t {};
-[[nodiscard]] constexpr std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
+[[nodiscard]] constexpr std::size_t index(NodeId id) {
+  return static_cast<std::size_t>(id);
+}
 
 enum class NodeRole : std::uint8_t { unknown, primary, replica };
 
 /// Why a node is not used although it answers; `none` when it is.
 enum class NodeFault : std::uint8_t {
   none,
-  unreachable,          ///< no answer, or none recent enough
-  other_cluster,        ///< another system identifier
-  older_timeline,       ///< writable, but a newer timeline exists: fenced
-  duplicate_primary,    ///< one of two writable nodes on one timeline
-  not_following,        ///< a replica on another timeline than the primary's
+  unreachable,        ///< no answer, or none recent enough
+  other_cluster,      ///< another system identifier
+  older_timeline,     ///< writable, but a newer timeline exists: fenced
+  duplicate_primary,  ///< one of two writable nodes on one timeline
+  not_following,      ///< a replica on another timeline than the primary's
 };
 
 struct NodeState {
   NodeId id{};
-  std::string name;     ///< "host:port" as configured or discovered; the label in metrics
-  std::string host;     ///< numeric address, or an absolute path for a Unix socket directory; empty: unresolved
+  std::string name;  ///< "host:port" as configured or discovered; the label in metrics
+  std::string host;  ///< numeric address, or an absolute path for a Unix socket directory; empty: unresolved
   std::uint16_t port = 0;
   std::uint16_t weight = 1;
 
@@ -58,11 +60,11 @@ struct NodeState {
 /// What is known of the cluster at one moment. Immutable: made by the reducer, published by the cluster
 /// monitor, read by everyone through one pointer.
 struct ClusterView {
-  std::uint64_t generation = 0;      ///< grows with every publication
-  std::uint64_t topology = 0;        ///< grows when a role, fault, address, incarnation or timeline changes
+  std::uint64_t generation = 0;  ///< grows with every publication
+  std::uint64_t topology = 0;    ///< grows when a role, fault, address, incarnation or timeline changes
   std::uint64_t system_identifier = 0;
-  TimelineId timeline;               ///< highest timeline of an accepted primary so far
-  std::optional<NodeId> primary;     ///< the one node that may be written to, if there is one
+  TimelineId timeline;            ///< highest timeline of an accepted primary so far
+  std::optional<NodeId> primary;  ///< the one node that may be written to, if there is one
   std::vector<NodeState> nodes;
 
   [[nodiscard]] const NodeState& node(NodeId id) const { return nodes[index(id)]; }

@@ -11,20 +11,20 @@ namespace tidemark::routing {
 
 /// Why a decision was taken: the label of tidemark_statements_routed_total, and what explain prints.
 enum class Reason : std::uint8_t {
-  write,                 ///< not proven to be a read
-  level_primary,         ///< the consistency level is primary
-  read_refused,          ///< a replica refused this statement before
-  no_floor,              ///< a read without a required position, at its pinned replica
-  pinned,                ///< at the replica that answered last
-  floor_reached,         ///< at a replica known to have replayed the required position
-  moved,                 ///< at another replica than last time, which has replayed all that was seen
-  position_pending,      ///< waiting for the primary's position
-  replay_pending,        ///< waiting for a replica to replay the required position
-  no_primary,            ///< waiting for a primary
-  fallback_position,     ///< primary: the required position was not learned in time
-  fallback_replay,       ///< primary: no replica replayed the required position in time
-  fallback_no_replica,   ///< primary: no replica is eligible
-  rejected_no_replica,   ///< fallback = "error" and no replica is eligible in time
+  write,                ///< not proven to be a read
+  level_primary,        ///< the consistency level is primary
+  read_refused,         ///< a replica refused this statement before
+  no_floor,             ///< a read without a required position, at its pinned replica
+  pinned,               ///< at the replica that answered last
+  floor_reached,        ///< at a replica known to have replayed the required position
+  moved,                ///< at another replica than last time, which has replayed all that was seen
+  position_pending,     ///< waiting for the primary's position
+  replay_pending,       ///< waiting for a replica to replay the required position
+  no_primary,           ///< waiting for a primary
+  fallback_position,    ///< primary: the required position was not learned in time
+  fallback_replay,      ///< primary: no replica replayed the required position in time
+  fallback_no_replica,  ///< primary: no replica is eligible
+  rejected_no_replica,  ///< fallback = "error" and no replica is eligible in time
   count,
 };
 [[nodiscard]] std::string_view to_string(Reason reason);
@@ -34,7 +34,8 @@ struct Decision {
     send,               ///< to `node`
     wait_for_position,  ///< until the primary's position is learned, then decide again
     wait_for_replay,    ///< until an observation of a replica changes, then decide again; ask `node` now
-    wait_for_primary,   ///< until the view has a primary, then decide again; the caller bounds it (failover_hold)
+    wait_for_primary,   ///< until the view has a primary, then decide again; the caller bounds it
+                        ///< (failover_hold)
     reject,
   };
   Kind kind = Kind::reject;
@@ -48,7 +49,8 @@ struct Decision {
 };
 
 /// The one place that chooses a node. Pure.
-[[nodiscard]] Decision decide(const RoutingPolicy& policy, const ClusterView& view, const SessionContext& session,
-                              const StatementContext& statement, TimePoint now);
+[[nodiscard]] Decision decide(const RoutingPolicy& policy, const ClusterView& view,
+                              const SessionContext& session, const StatementContext& statement,
+                              TimePoint now);
 
 }  // namespace tidemark::routing

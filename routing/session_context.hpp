@@ -32,17 +32,18 @@ struct LastReplica {
 /// All that decide() knows of a session. Pure values: the session translates its marks into floors.
 struct SessionContext {
   ConsistencyLevel level = ConsistencyLevel::session;
-  Floor written;                       ///< the session's own writes
-  Floor seen;                          ///< what it was shown by the primary, or by replicas it has left
+  Floor written;  ///< the session's own writes
+  Floor seen;     ///< what it was shown by the primary, or by replicas it has left
   std::optional<LastReplica> last_replica;
-  std::uint64_t user_key = 0;          ///< hash that rendezvous pinning uses
-  TimePoint arrived{};                 ///< when the statement arrived: waits are counted from here
+  std::uint64_t user_key = 0;  ///< hash that rendezvous pinning uses
+  TimePoint arrived{};         ///< when the statement arrived: waits are counted from here
 };
 
 /// What decide() knows of a statement.
 struct StatementContext {
-  bool is_read = false;       ///< proven to be a read (statement_class.hpp)
-  bool primary_only = false;  ///< a read that must run on the primary: refused by a replica before, or asked to
+  bool is_read = false;  ///< proven to be a read (statement_class.hpp)
+  bool primary_only =
+      false;  ///< a read that must run on the primary: refused by a replica before, or asked to
 };
 
 }  // namespace tidemark::routing

@@ -49,8 +49,10 @@ struct WalPosition {
 
 /// Takes an insert position that sits right behind a page header back to the page boundary: no record ends
 /// in between, and an idle cluster's replay stays at the boundary. The short header (24 bytes) opens every
-/// 8 KiB page but a segment's first, whose long header has 40. PostgreSQL: src/include/access/xlog_internal.h.
-/// `segment_size` in bytes (wal_segment_size), `page_size` in bytes (wal_block_size); powers of two.
-[[nodiscard]] Lsn without_page_header(Lsn insert_position, std::uint64_t segment_size, std::uint64_t page_size);
+/// 8 KiB page but a segment's first, whose long header has 40. PostgreSQL:
+/// src/include/access/xlog_internal.h. `segment_size` in bytes (wal_segment_size), `page_size` in bytes
+/// (wal_block_size); powers of two.
+[[nodiscard]] Lsn without_page_header(Lsn insert_position, std::uint64_t segment_size,
+                                      std::uint64_t page_size);
 
 }  // namespace tidemark::routing

@@ -271,7 +271,8 @@ class Chaos {
     session.written = floor();
     session.seen = floor();
     if (one_in(2))
-      session.last_replica = LastReplica{NodeId{static_cast<std::uint16_t>(below(7))}, 1 + below(2), time(), time()};
+      session.last_replica =
+          LastReplica{NodeId{static_cast<std::uint16_t>(below(7))}, 1 + below(2), time(), time()};
     session.user_key = random_();
     session.arrived = time();
     return session;

@@ -157,9 +157,9 @@ SessionContext read_session(Keys& keys, const Cluster& cluster) {
   session.arrived = keys.time("arrived_ms", 10);
   if (const toml::table* table = keys.table("last")) {
     Keys last(*table);
-    session.last_replica = LastReplica{cluster.find(last.text("node")),
-                                       last.get<std::uint64_t>("incarnation", 1), last.time("at_ms", 0),
-                                       last.time("sent_at_ms", 0)};
+    session.last_replica =
+        LastReplica{cluster.find(last.text("node")), last.get<std::uint64_t>("incarnation", 1),
+                    last.time("at_ms", 0), last.time("sent_at_ms", 0)};
     last.done();
   }
   return session;

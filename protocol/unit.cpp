@@ -26,6 +26,9 @@ Unit::End Unit::scan(std::string_view bytes) {
       default:
         return end = End::invalid;
     }
+    // COPY data sent ahead of CopyInResponse: what is before it must be answered first.
+    const bool copy = frame.type == 'd' || frame.type == 'c' || frame.type == 'f';
+    if (copy && !messages.empty()) return end = End::partial;
     if (bytes.size() - size < frame.size) return End::incomplete;
     messages.push_back(
         {frame.type, static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(frame.size)});

@@ -28,7 +28,7 @@ struct Unit {
     query,       ///< a Query message
     sync,
     flush,    ///< the client waits for answers, but the implicit transaction goes on
-    partial,  ///< its messages are complete, its end has not come: set by who cannot hold more
+    partial,  ///< its messages are complete, its end has not come: COPY data follows, or no more can be held
     function_call,
     terminate,
     stray_copy,  ///< CopyData, CopyDone or CopyFail outside COPY: the server ignores them, and so do we

@@ -202,6 +202,11 @@ bool Session::take_next_unit() {
       close();
       return false;
     case End::stray_copy:
+      if (unit_in_flight_) {
+        // The answer to what went before tells whether this is COPY data.
+        unit_.clear();
+        return false;
+      }
       in_.consume(unit_.size);
       unit_.clear();
       return true;

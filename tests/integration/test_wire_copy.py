@@ -133,3 +133,14 @@ def test_a_server_that_ends_in_a_copy(proxy, cluster, target, shop):
             assert client.until_ready()[-1].body == b"I"
             assert rows(client.ask(wire.query("select 'next'"))) == [b"next"]
     assert shop(f"select count(*) from {target}") == [(0,)]
+
+
+def test_copy_data_sent_before_the_servers_answer_is_loaded(proxy, table, shop):
+    shop(f"create table {table} (v text)")
+    with wire.WireClient(proxy.host, proxy.port) as client:
+        client.login("app", "app-secret", "shop")
+        start = wire.parse("", f"copy {table} from stdin") + wire.bind("") + wire.execute()
+        data = wire.message("d", b"one\n") + wire.message("d", b"two\n") + wire.message("c", b"")
+        got = client.ask(start + data + wire.SYNC)
+        assert "".join(message.type for message in got) == "12GCZ"
+    assert shop(f"select v from {table} order by v") == [("one",), ("two",)]

@@ -40,6 +40,7 @@ PURE_MODULES: set[str] = {
     "pools/pool_settings",
     "pools/position_pacing",
     "pools/prepared_statements",
+    "pools/visibility_watch",
     "pools/session_settings",
     "config/accept",
     "config/assemble",
@@ -57,6 +58,7 @@ PURE_MODULES: set[str] = {
     "config/validate",
     "proxy/error_mapping",
     "proxy/session_limits",
+    "proxy/sql_words",
     "proxy/statement_cache",
 }
 
@@ -92,4 +94,6 @@ LINE_LIMIT_SUFFIXES = {".cpp", ".hpp", ".py", ".sh", ".js", ".txt", ".cmake", ""
 # Data, not code: a line in them is a case, not a job.
 LINE_LIMIT_NOT_CODE = ("LICENSE", "tests/data/*", "tests/fuzz/corpus/*")
 # Longer than LINE_LIMIT, and why that is right. An entry that is no longer needed is an error.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "tests/unit/protocol/pipeline_test.cpp": "one table: every backend message against every expected entry",
+}

@@ -40,7 +40,6 @@ PURE_MODULES: set[str] = {
     "pools/pool_settings",
     "pools/position_pacing",
     "pools/prepared_statements",
-    "pools/visibility_watch",
     "pools/session_settings",
     "config/accept",
     "config/assemble",

@@ -133,6 +133,8 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool answer_locally();
   bool forget_statements(std::string_view sql, std::string& tag);
   bool hold_begin();
+  std::optional<std::string_view> sole_statement();
+  void answer_alone(std::string_view tag);
   void answer_failed_transaction();
   void answer_failed_sequence(bool lost, std::string_view tag);
   void answer_end(std::string_view tag);
@@ -203,11 +205,12 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   protocol::Unit unit_;
   UnitKind unit_kind_ = UnitKind::write;
   bool unit_is_read_ = false;
-  bool unit_pins_ = false;       ///< leaves state in its session
-  bool unit_in_flight_ = false;  ///< sent (in part) and not answered in full
-  bool unit_held_ = false;       ///< its bytes are still in in_, so that it can be sent again
-  bool unit_is_long_ = false;    ///< its last message is passed on without being held
-  bool unit_may_open_ = false;   ///< several statements, of which one may open a transaction and not end it
+  bool unit_pins_ = false;              ///< leaves state in its session
+  bool unit_in_flight_ = false;         ///< sent (in part) and not answered in full
+  bool unit_held_ = false;              ///< its bytes are still in in_, so that it can be sent again
+  bool unit_is_long_ = false;           ///< its last message is passed on without being held
+  bool unit_begins_read_only_ = false;  ///< holds a BEGIN … READ ONLY
+  bool unit_may_open_ = false;  ///< several statements, of which one may open a transaction and not end it
   bool settled_ = false;  ///< the primary shows by now what the last replica has shown, or that took too long
   std::uint64_t visibility_ticket_ = 0;
   bool unvouched_ =

@@ -106,34 +106,102 @@ bool Session::answer_locally() {
   return true;
 }
 
+/// The text of a unit that runs one statement once and does nothing else, in either protocol.
+std::optional<std::string_view> Session::sole_statement() {
+  const std::string_view bytes = in_.view();
+  const auto& messages = unit_.messages;
+  if (messages.size() == 1 && messages.front().type == 'Q')
+    return protocol::parse_query(messages.front().body(bytes));
+  if (unit_.end != End::sync) return std::nullopt;
+  std::optional<protocol::ParseView> parse;
+  std::optional<protocol::BindView> bind;
+  int executes = 0;
+  for (const auto& message : messages) {
+    if (message.type == 'P' && &message == messages.begin()) {
+      parse = protocol::parse_parse(message.body(bytes));
+      if (!parse || (!parse->statement.empty() && find_prepared(parse->statement) != nullptr))
+        return std::nullopt;
+    } else if (message.type == 'B' && !bind) {
+      bind = protocol::parse_bind(message.body(bytes));
+      if (!bind) return std::nullopt;
+    } else if (message.type == 'E') {
+      ++executes;
+    } else if (message.type != 'D' && message.type != 'S') {
+      return std::nullopt;
+    }
+  }
+  if (!bind || executes != 1 || !bind->portal.empty()) return std::nullopt;
+  if (parse) return parse->statement == bind->statement ? std::optional(parse->query) : std::nullopt;
+  if (const PreparedText* text = find_prepared(bind->statement)) return text->query();
+  if (!bind->statement.empty() || unnamed_.empty()) return std::nullopt;
+  return std::string_view(unnamed_).substr(0, unnamed_.find('\0'));
+}
+
+/// Answers such a unit as a server does that has run its statement, which takes no parameters and gives no
+/// rows.
+void Session::answer_alone(std::string_view tag) {
+  std::string out;
+  const std::string_view bytes = in_.view();
+  for (const auto& message : unit_.messages) {
+    const std::string_view body = message.body(bytes);
+    switch (message.type) {
+      case 'P':
+        if (const auto parse = protocol::parse_parse(body); parse->statement.empty()) {
+          unnamed_.assign(parse->definition);
+        } else {
+          prepared_.emplace(parse->statement,
+                            worker_.statements().refer(parse->definition, group_->database));
+        }
+        out.append(protocol::kParseComplete);
+        break;
+      case 'B':
+        out.append(protocol::kBindComplete);
+        break;
+      case 'D':
+        if (body[0] == 'S') out.append(protocol::kNoParameters);
+        out.append(protocol::kNoData);
+        break;
+      case 'Q':
+        unnamed_.clear();
+        protocol::append_command_complete(out, tag);
+        protocol::append_ready_for_query(out, status_);
+        break;
+      case 'E':
+        protocol::append_command_complete(out, tag);
+        break;
+      default:
+        protocol::append_ready_for_query(out, status_);
+        break;
+    }
+  }
+  clear_unit();
+  send_to_client(out);
+}
+
 /// BEGIN … READ ONLY is answered here and sent with the first statement: that one chooses the node, a round
 /// trip is saved, and a node lost before its answer costs the client nothing. True when held, or ended
 /// without a server.
 bool Session::hold_begin() {
-  const auto& message = unit_.messages.front();
-  if (message.type != 'Q' || unit_.messages.size() != 1) return false;
-  const auto sql = protocol::parse_query(message.body(in_.view()));
+  if (held_begin_.empty() && (status_ != 'I' || !unit_begins_read_only_)) return false;
+  const auto sql = sole_statement();
   if (!sql) return false;
   if (!held_begin_.empty()) {
     if (!ends_transaction(*sql)) return false;
     const bool commits = routing::classify(*sql, nullptr).is_commit;
     held_begin_.clear();
-    answer_end(commits ? "COMMIT" : "ROLLBACK");
+    status_ = 'I';
+    answer_alone(commits ? "COMMIT" : "ROLLBACK");
     return true;
   }
-  if (status_ != 'I' || routing::classify(*sql, nullptr).statement != StatementClass::begin_read_only)
-    return false;
+  if (routing::classify(*sql, nullptr).statement != StatementClass::begin_read_only) return false;
   std::string_view words = *sql;
   const std::string_view tag = next_word(words) == "begin" ? "BEGIN" : "START TRANSACTION";
   held_begin_ = *sql;
   status_ = 'T';
-  std::string out;
-  protocol::append_command_complete(out, tag);
-  protocol::append_ready_for_query(out, 'T');
-  clear_unit();
-  send_to_client(out);
+  answer_alone(tag);
   return true;
 }
+
 /// The session is in a transaction that was lost with its server: as with PostgreSQL, nothing runs until the
 /// client has ended it.
 void Session::answer_failed_transaction() {

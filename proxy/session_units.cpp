@@ -102,8 +102,10 @@ void Session::add_class(const routing::Classification& classification) {
   switch (classification.statement) {
     case StatementClass::empty:
       return;
-    case StatementClass::read:
     case StatementClass::begin_read_only:
+      unit_begins_read_only_ = true;
+      return;
+    case StatementClass::read:
       return;
     case StatementClass::begin:
       kind = UnitKind::begin;
@@ -152,7 +154,8 @@ bool Session::classify_unit() {
   const bool continues = mid_sequence_;
   unit_is_read_ = true;
   unit_kind_ = UnitKind::read;
-  if (!continues) unit_pins_ = unit_changes_functions_ = unit_executes_ = unit_may_open_ = false;
+  if (!continues)
+    unit_pins_ = unit_changes_functions_ = unit_executes_ = unit_may_open_ = unit_begins_read_only_ = false;
   const std::string_view bytes = in_.view();
   bool parses_unnamed = false;
   for (const auto& message : unit_.messages) {

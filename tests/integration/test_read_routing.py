@@ -152,3 +152,30 @@ def test_routing_is_counted_by_node_and_reason(make_proxy, cluster, table):
     assert metrics.sum("tidemark_statements_routed_total", node=cluster.primary.address) >= 1
     at_replicas = sum(metrics.sum("tidemark_statements_routed_total", node=node.address) for node in cluster.replicas)
     assert at_replicas >= 15, "\n".join(line for line in metrics.text.splitlines() if "routed" in line)
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_held_begin_read_only_answers_as_postgresql_does(proxy, extended):
+    from support import wire
+
+    def run(client, text):
+        if not extended:
+            return client.ask(wire.query(text))
+        return client.ask(wire.parse("", text) + wire.bind("") + wire.execute() + wire.SYNC)
+
+    with wire.WireClient(proxy.host, proxy.port) as client:
+        client.login("app", "app-secret", "shop")
+        prefix = "12" if extended else ""
+        for begin, end in [("begin read only", "commit"), ("start transaction read only", "rollback")]:
+            got = run(client, begin)
+            assert "".join(m.type for m in got) == prefix + "CZ"
+            assert (got[-2].body, got[-1].body) == (begin.split(" read")[0].upper().encode() + b"\0", b"T")
+            got = run(client, end)
+            assert (got[-2].body, got[-1].body) == (end.upper().encode() + b"\0", b"I")
+        run(client, "begin transaction read only")
+        got = client.ask(wire.query("select pg_is_in_recovery()"))
+        assert [m.body[-1:] for m in got if m.type == "D"] == [b"t"]
+        assert got[-1].body == b"T"
+        got = client.ask(wire.query("insert into nowhere values (1)"))
+        assert got[-1].body == b"E"
+        assert run(client, "commit")[-1].body == b"I"

@@ -216,7 +216,7 @@ std::string LibpqConnection::error_text() const {
   return text.empty() ? "connection lost" : text;
 }
 
-void LibpqConnection::lose(std::string why) {
+void LibpqConnection::lose(const std::string& why) {
   close();
   client_.on_lost(why);
 }

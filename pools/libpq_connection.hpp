@@ -87,7 +87,7 @@ class LibpqConnection {
   void flush();
   void wait_readable();
   void readable();
-  void lose(std::string why);
+  void lose(const std::string& why);
   void set_deadline(Clock::duration time_limit);
   void wait_deadline();
   [[nodiscard]] std::string error_text() const;

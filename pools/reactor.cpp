@@ -32,8 +32,7 @@ void Reactor::Timer::cancel() {
   armed_ = false;
 }
 
-Reactor::Reactor() {
-  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+Reactor::Reactor() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   wake_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd_ < 0) {

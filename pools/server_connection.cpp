@@ -136,10 +136,10 @@ void ServerConnection::fail(std::string text) {
   protocol::LoginFailure failure;
   failure.text = std::move(text);
   failure.code = protocol::Sqlstate{"08006"};
-  fail(std::move(failure));
+  fail(failure);
 }
 
-void ServerConnection::fail(protocol::LoginFailure failure) {
+void ServerConnection::fail(const protocol::LoginFailure& failure) {
   LoginObserver* observer = observer_;
   close();
   observer->on_login_failed(*this, failure);

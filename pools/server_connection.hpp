@@ -92,7 +92,7 @@ class ServerConnection final : public EventHandler {
  private:
   void on_connected();
   void read_login();
-  void fail(protocol::LoginFailure failure);
+  void fail(const protocol::LoginFailure& failure);
   void fail(std::string text);
   void ready();
 

@@ -1,6 +1,7 @@
 #include "proxy/session.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "protocol/backend_messages.hpp"
@@ -351,12 +352,12 @@ void Session::clear_unit() {
 
 /// The names of prepared statements are again what they were before the unit, but for what was confirmed.
 void Session::undo_changes(bool confirmed_too) {
-  for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
-    if (change->name.empty() || (change->confirmed && !confirmed_too)) continue;
-    if (change->closed.get() != nullptr) {
-      prepared_.insert_or_assign(change->name, std::move(change->closed));
+  for (auto& change : changes_ | std::views::reverse) {
+    if (change.name.empty() || (change.confirmed && !confirmed_too)) continue;
+    if (change.closed.get() != nullptr) {
+      prepared_.insert_or_assign(change.name, std::move(change.closed));
     } else {
-      prepared_.erase(change->name);
+      prepared_.erase(change.name);
     }
   }
   changes_.clear();

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <ranges>
 
 #include "protocol/backend_messages.hpp"
 #include "protocol/frame.hpp"
@@ -143,8 +144,7 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
                                     pipeline.front().fate == Fate::swallow && !draining_refusal_;
       verdict = pipeline.on_message('E');
       // Backwards: a name that was closed and parsed anew means again what it meant before.
-      for (auto skipped = pipeline.skipped().rbegin(); skipped != pipeline.skipped().rend(); ++skipped)
-        undo(*skipped);
+      for (const auto& skipped : pipeline.skipped() | std::views::reverse) undo(skipped);
       if (settings_refused) {
         // The server refuses what the client asked for at its start: it cannot be served with these settings.
         protocol::ErrorFields fields;

@@ -30,6 +30,8 @@ Worker::Worker(Shared shared, unsigned number, const pools::Socket& listener)
       listener_(listener),
       view_(shared.monitor.view()),
       catalogs_(shared.monitor.catalogs()),
+      topology_(view_->topology),
+      primary_(view_->primary),
       statements_(number),
       metrics_(shared.config.cluster.nodes.size()),
       second_(reactor_, [this] { every_second(); }),
@@ -41,8 +43,6 @@ Worker::Worker(Shared shared, unsigned number, const pools::Socket& listener)
       accept_again_(reactor_, [this] {
         if (!draining_) listening_ = reactor_.add_listener(listener_.descriptor(), *this);
       }) {
-  topology_ = view_->topology;
-  primary_ = view_->primary;
   own_bytes_.reserve(16 * 1024);
 }
 

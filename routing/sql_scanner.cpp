@@ -8,12 +8,12 @@ namespace tidemark::routing {
 namespace {
 
 enum Trait : std::uint8_t {
-  kSpace = 1,
-  kIdentifierStart = 2,
-  kIdentifier = 4,  // may follow the first byte
-  kDigit = 8,
-  kOperator = 16,
-  kHigh = 32,
+  space_trait = 1,
+  identifier_start_trait = 2,
+  identifier_trait = 4,  // may follow the first byte
+  digit_trait = 8,
+  operator_trait = 16,
+  high_trait = 32,
 };
 
 constexpr std::array<std::uint8_t, 256> make_traits() {
@@ -24,12 +24,13 @@ constexpr std::array<std::uint8_t, 256> make_traits() {
       entry = static_cast<std::uint8_t>(entry | trait);
     }
   };
-  add(" \t\n\r\f", kSpace);
-  add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", kIdentifierStart | kIdentifier);
-  add("0123456789", kDigit | kIdentifier);
-  add("$", kIdentifier);
-  add("~!@#^&|`?+-*/%<>=", kOperator);
-  for (std::size_t i = 0x80; i < traits.size(); ++i) traits[i] = kIdentifierStart | kIdentifier | kHigh;
+  add(" \t\n\r\f", space_trait);
+  add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", identifier_start_trait | identifier_trait);
+  add("0123456789", digit_trait | identifier_trait);
+  add("$", identifier_trait);
+  add("~!@#^&|`?+-*/%<>=", operator_trait);
+  for (std::size_t i = 0x80; i < traits.size(); ++i)
+    traits[i] = identifier_start_trait | identifier_trait | high_trait;
   return traits;
 }
 constexpr std::array<std::uint8_t, 256> kTraits = make_traits();
@@ -89,7 +90,7 @@ bool SqlScanner::skip_block_comment() {
 // False when a comment is not terminated.
 bool SqlScanner::skip_space_and_comments() {
   while (at_ != end_) {
-    if (has(*at_, kSpace)) {
+    if (has(*at_, space_trait)) {
       ++at_;
     } else if (*at_ == '-' && peek(1) == '-') {
       skip_line_comment();
@@ -105,11 +106,11 @@ bool SqlScanner::skip_space_and_comments() {
 // After the closing quote of a string: if white space (and -- comments) with a line break and then another
 // quote follow, moves to that quote.
 bool SqlScanner::continues_on_another_line() {
-  if (at_ == end_ || !(has(*at_, kSpace) || *at_ == '-')) return false;
+  if (at_ == end_ || !(has(*at_, space_trait) || *at_ == '-')) return false;
   const char* const close = at_;
   bool line_break = false;
   while (at_ != end_) {
-    if (has(*at_, kSpace)) {
+    if (has(*at_, space_trait)) {
       line_break = line_break || *at_ == '\n' || *at_ == '\r';
       ++at_;
     } else if (*at_ == '-' && peek(1) == '-') {
@@ -136,7 +137,7 @@ bool SqlScanner::string_body(Escapes escapes) {
     const char after = peek(1);
     const bool may_move_the_end = after == '\'' || after == '\\';
     // The backslash may be the second byte of a character (at_[-1] is at worst the opening quote).
-    if (may_move_the_end && has(at_[-1], kHigh)) doubtful_ = true;
+    if (may_move_the_end && has(at_[-1], high_trait)) doubtful_ = true;
     if (escapes == Escapes::backslash) {
       if (++at_ == end_) return false;
       if (*at_ == '\0') doubtful_ = true;
@@ -164,14 +165,14 @@ Token SqlScanner::string(const char* begin, std::size_t prefix, Escapes escapes,
 // A parameter or a dollar-quoted string.
 Token SqlScanner::dollar(const char* begin) {
   ++at_;
-  if (has(peek(0), kDigit)) {
-    while (has(peek(0), kDigit)) ++at_;
-    if (has(peek(0), kIdentifierStart)) doubtful_ = true;
+  if (has(peek(0), digit_trait)) {
+    while (has(peek(0), digit_trait)) ++at_;
+    if (has(peek(0), identifier_start_trait)) doubtful_ = true;
     return token(TokenKind::parameter, begin);
   }
   const char* tag_end = at_;
-  if (tag_end != end_ && has(*tag_end, kIdentifierStart)) {
-    while (tag_end != end_ && *tag_end != '$' && has(*tag_end, kIdentifier)) ++tag_end;
+  if (tag_end != end_ && has(*tag_end, identifier_start_trait)) {
+    while (tag_end != end_ && *tag_end != '$' && has(*tag_end, identifier_trait)) ++tag_end;
   }
   if (tag_end == end_ || *tag_end != '$') {
     doubtful_ = true;
@@ -202,7 +203,7 @@ Token SqlScanner::quoted(const char* begin, std::size_t prefix, TokenKind kind) 
       ++at_;
     } else if (c == '\0') {
       doubtful_ = true;
-    } else if (has(c, kHigh)) {
+    } else if (has(c, high_trait)) {
       result.not_simple = true;
     }
   }
@@ -214,41 +215,41 @@ Token SqlScanner::word(const char* begin) {
   std::uint8_t seen = 0;
   while (at_ != end_) {
     const std::uint8_t traits = kTraits[static_cast<unsigned char>(*at_)];
-    if ((traits & kIdentifier) == 0) break;
+    if ((traits & identifier_trait) == 0) break;
     seen |= traits;
     hash.add(ascii_lower(*at_));
     ++at_;
   }
   Token result = token(TokenKind::word, begin);
   result.hash = hash.value();
-  if ((seen & kHigh) != 0) {
+  if ((seen & high_trait) != 0) {
     result.not_simple = true;
-    if (at_ != end_ && has(at_[-1], kHigh) && may_be_trail_byte(*at_)) doubtful_ = true;
+    if (at_ != end_ && has(at_[-1], high_trait) && may_be_trail_byte(*at_)) doubtful_ = true;
   }
   return result;
 }
 
 Token SqlScanner::number(const char* begin) {
-  while (has(peek(0), kDigit)) ++at_;
+  while (has(peek(0), digit_trait)) ++at_;
   if (peek(0) == '.' && peek(1) != '.') {
     ++at_;
-    while (has(peek(0), kDigit)) ++at_;
+    while (has(peek(0), digit_trait)) ++at_;
   }
   if (peek(0) == 'e' || peek(0) == 'E') {
     const std::size_t sign = peek(1) == '+' || peek(1) == '-' ? 1 : 0;
-    if (has(peek(1 + sign), kDigit)) {
+    if (has(peek(1 + sign), digit_trait)) {
       at_ += 1 + sign;
-      while (has(peek(0), kDigit)) ++at_;
+      while (has(peek(0), digit_trait)) ++at_;
     }
   }
   // Trailing letters: an error, an alias, or a hexadecimal or grouped number, depending on the version.
-  if (has(peek(0), kIdentifierStart)) doubtful_ = true;
+  if (has(peek(0), identifier_start_trait)) doubtful_ = true;
   return token(TokenKind::number, begin);
 }
 
 // An operator ends where a comment begins. Where a run is really two operators does not matter to us.
 Token SqlScanner::operator_run(const char* begin) {
-  while (at_ != end_ && has(*at_, kOperator)) {
+  while (at_ != end_ && has(*at_, operator_trait)) {
     if ((*at_ == '-' && peek(1) == '-') || (*at_ == '/' && peek(1) == '*')) break;
     ++at_;
   }
@@ -257,14 +258,14 @@ Token SqlScanner::operator_run(const char* begin) {
 
 Token SqlScanner::next() {
   if (!skip_space_and_comments()) return unterminated(TokenKind::end, end_);
-  if (at_ == end_) return {TokenKind::end, false, 0, {at_, 0}};
+  if (at_ == end_) return {TokenKind::end, false, 0, std::string_view(end_, 0)};
   const char* const begin = at_;
   const char c = *at_;
   const auto single = [this, begin](TokenKind kind) {
     ++at_;
     return token(kind, begin);
   };
-  if (has(c, kIdentifierStart)) {
+  if (has(c, identifier_start_trait)) {
     const char second = peek(1);
     if (second == '\'') {
       if (c == 'e' || c == 'E') return string(begin, 1, Escapes::backslash, true);
@@ -276,7 +277,7 @@ Token SqlScanner::next() {
     }
     return word(begin);
   }
-  if (has(c, kDigit)) return number(begin);
+  if (has(c, digit_trait)) return number(begin);
   switch (c) {
     case '\'':
       return string(begin, 0, Escapes::either, true);
@@ -297,7 +298,7 @@ Token SqlScanner::next() {
     case ';':
       return single(TokenKind::semicolon);
     case '.':
-      if (has(peek(1), kDigit)) return number(begin);
+      if (has(peek(1), digit_trait)) return number(begin);
       return single(TokenKind::dot);
     case ':':
       if (peek(1) == ':') {
@@ -306,7 +307,7 @@ Token SqlScanner::next() {
       }
       return single(TokenKind::other);
     default:
-      if (has(c, kOperator)) return operator_run(begin);
+      if (has(c, operator_trait)) return operator_run(begin);
       doubtful_ = true;
       return single(TokenKind::other);
   }

@@ -258,7 +258,7 @@ Token SqlScanner::operator_run(const char* begin) {
 
 Token SqlScanner::next() {
   if (!skip_space_and_comments()) return unterminated(TokenKind::end, end_);
-  if (at_ == end_) return {TokenKind::end, false, 0, std::string_view(end_, 0)};
+  if (at_ == end_) return token(TokenKind::end, at_);
   const char* const begin = at_;
   const char c = *at_;
   const auto single = [this, begin](TokenKind kind) {

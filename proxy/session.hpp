@@ -180,6 +180,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   enum class ErrorFate : std::uint8_t { forward, retry, lost };
   ErrorFate judge_error(std::string_view body);
   void remember_refusal();
+  [[nodiscard]] bool announces_end(std::string_view body) const;
   /// Nothing of a transaction has been done: the unit at hand can run elsewhere.
   [[nodiscard]] bool may_restart() const { return status_ == 'I' || !held_begin_.empty(); }
   void on_discarded(std::string_view tag);

@@ -118,10 +118,11 @@ std::size_t Session::process_replies(std::string_view bytes, pools::Gather& out)
 bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& verdict) {
   auto& pipeline = server_->pipeline;
   switch (type) {
-    case 'N':  // NoticeResponse
-      verdict =
-          !pipeline.empty() && pipeline.front().fate == Fate::swallow ? Verdict::swallow : Verdict::forward;
+    case 'N': {  // NoticeResponse
+      const bool ours = !pipeline.empty() && pipeline.front().fate == Fate::swallow;
+      verdict = ours || (whole && announces_end(body)) ? Verdict::swallow : Verdict::forward;
       return true;
+    }
     case 'A':  // NotificationResponse
       verdict = pin_reason_ != nullptr || unit_pins_ ? Verdict::forward : Verdict::swallow;
       return true;
@@ -275,6 +276,15 @@ Session::ErrorFate Session::judge_error(std::string_view body) {
     return ErrorFate::retry;
   }
   return ErrorFate::forward;
+}
+
+/// A server says that it is about to close the connection (57P01 at an immediate shutdown, 57P02 after a
+/// crash), while it runs a read that can be sent again: the client need not know. With a write, 57P01 is a
+/// warning to be told: the wait for synchronous replication was given up.
+bool Session::announces_end(std::string_view body) const {
+  protocol::ErrorFields fields;
+  return can_be_sent_again() && protocol::parse_error_fields(body, fields) == protocol::Errc::ok &&
+         fields.code.text().starts_with("57P0");
 }
 
 /// The statements of the unit go to the primary from now on.

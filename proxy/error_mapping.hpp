@@ -44,7 +44,8 @@ enum class Failure : unsigned char {
 /// where it sent one.
 [[nodiscard]] ClientError describe(const protocol::LoginFailure& failure);
 
-/// Whether trying again later may help: the node is down, starting, or full.
+/// Whether trying again later, or elsewhere, may help: the node is down, starting, full, or ends sessions for
+/// recovery.
 [[nodiscard]] bool is_passing(const protocol::LoginFailure& failure);
 
 }  // namespace tidemark::proxy

@@ -254,6 +254,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   /// A BEGIN … READ ONLY that was answered here; it goes to the server with the first statement, which
   /// chooses it.
   std::string held_begin_;
+  bool lost_at_replica_ = false;     ///< … where it cannot have written: its COMMIT succeeds
   bool transaction_lost_ = false;    ///< the server of an open transaction went away: to be told
   bool ending_bound_ = false;        ///< … a portal of a ROLLBACK or COMMIT was bound since
   bool failed_transaction_ = false;  ///< told: nothing runs until ROLLBACK or COMMIT

@@ -205,6 +205,14 @@ bool Session::hold_begin() {
 /// The session is in a transaction that was lost with its server: as with PostgreSQL, nothing runs until the
 /// client has ended it.
 void Session::answer_failed_transaction() {
+  if (transaction_lost_ && lost_at_replica_ && status_ == 'T') {
+    const auto sql = sole_statement();
+    if (sql && ends_transaction(*sql) && routing::classify(*sql, nullptr).is_commit) {
+      transaction_lost_ = false;
+      status_ = 'I';
+      return answer_alone("COMMIT");
+    }
+  }
   const bool lost = std::exchange(transaction_lost_, false);
   failed_transaction_ = true;
   status_ = 'E';

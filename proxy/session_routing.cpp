@@ -291,6 +291,7 @@ void Session::on_server_lost() {
   if (!unit_in_flight_ && !mid_sequence_) {
     // Told with the next statement: a client that waits for nothing reads nothing.
     transaction_lost_ = status_ != 'I';
+    lost_at_replica_ = !sent_to_primary_;
     return;
   }
   answer_lost_unit();

@@ -40,7 +40,14 @@ def test_no_guarantee_is_broken_across_a_failover(cluster, proxy, how):
         assert run.running()
         run.stop()
         report = run.report(f"histories, {how}")
-    assert_held(report)
+    if how == "kill -9":
+        # A write that nobody was told of may have reached the other replica only, been shown there, and died with the
+        # primary: it is gone for everybody (routing/README.md, rule 9). No other violation is accepted.
+        assert report["proves_nothing"] == []
+        assert report["stale_read"] == 0, report["first_violations"]
+        assert report["violations"] == report["violations_before_acknowledgement"], report["first_violations"]
+    else:
+        assert_held(report)
     for name in ("broken_busy", "broken_idle", "connect_failures", "stuck", "wrong_answers"):
         assert report[name] == 0, name
     assert {name.split()[-1] for name in report["errors"]} <= {"40001", "40003"}

@@ -58,6 +58,10 @@ Accepted accept_choice(const Key& key, std::string_view text) {
   for (const Choice& choice : key.choices) {
     if (choice.text != text) continue;
     if (choice.supported) return Value{std::string(text)};
+    if (!choice.why_not.empty()) {
+      return Refusal{std::string(key.path) + " = " + in_quotes(text) +
+                     " is not supported: " + std::string(choice.why_not)};
+    }
     return Refusal{std::string(key.path) + " = " + in_quotes(text) + " is not supported by this version" +
                    list_choices(key, text)};
   }

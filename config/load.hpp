@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "config/document.hpp"
 #include "config/problem.hpp"
 
 namespace tidemark::config {
@@ -15,6 +16,7 @@ namespace tidemark::config {
 /// `config` is set if and only if `problems` holds no error (warnings are allowed). Problems are sorted.
 struct LoadResult {
   std::optional<Config> config;
+  Document document;  ///< what the file itself says, and where
   std::vector<Problem> problems;
 };
 

@@ -21,15 +21,15 @@ enum class Type : std::uint8_t {
 enum class Support : std::uint8_t {
   yes,
   refused,  ///< planned: naming it is an error that says so, so that nobody believes it to be at work
-  inert,    ///< accepted and checked, but without effect yet: a warning says so
 };
 
-/// What will become of a changed value at a reload. This version applies none of them.
+/// What becomes of a changed value at a reload.
 enum class Reload : std::uint8_t { applicable, restart };
 
 struct Choice {
   std::string_view text;
-  bool supported = true;  ///< otherwise planned, and refused like Support::refused
+  bool supported = true;          ///< otherwise refused like Support::refused: it is planned
+  std::string_view why_not = {};  ///< not even planned, and why
 };
 
 /// One key. The table of keys is the only place that knows names, types and limits; the room's README repeats

@@ -108,11 +108,6 @@ class Reader {
       return;
     }
     entry.value = std::get<Value>(std::move(accepted));
-    if (key.support == Support::inert) {
-      reading_.problems.push_back(
-          {Severity::warning, std::string(file_name_), entry.key_at,
-           in_quotes(key.path) + " is not implemented by this version and has no effect"});
-    }
   }
 
   void read_array(const Key& key, const toml::array& array, Entry& entry, Document& into) {

@@ -84,6 +84,14 @@ std::variant<std::int64_t, BadUnit> parse_size(std::string_view text) {
   return parse(text, size_units);
 }
 
+std::optional<std::uint32_t> parse_permissions(std::string_view text) {
+  if (text.size() == 4 && text.front() == '0') text.remove_prefix(1);
+  if (text.size() != 3 || text.find_first_not_of("01234567") != std::string_view::npos) return std::nullopt;
+  std::uint32_t mode = 0;
+  for (const char digit : text) mode = mode * 8 + static_cast<std::uint32_t>(digit - '0');
+  return mode;
+}
+
 std::string print_duration(std::chrono::nanoseconds value) {
   if (value.count() == 0) return "0s";
   return print(value.count(), duration_units).value_or(std::to_string(value.count()) + "ns");

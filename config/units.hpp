@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,6 +21,9 @@ struct BadUnit {
 /// "64kB": a whole number and one of B, kB, MB, GB, in bytes; as in PostgreSQL's settings a kB is 1024 bytes
 /// and case matters (manual, "Parameter Names and Values").
 [[nodiscard]] std::variant<std::int64_t, BadUnit> parse_size(std::string_view text);
+
+/// "0770" or "770": permissions of a file, three octal digits.
+[[nodiscard]] std::optional<std::uint32_t> parse_permissions(std::string_view text);
 
 /// In the largest unit that leaves a whole number: "1500ms", "10min", "0s"; "7ns" below a microsecond.
 [[nodiscard]] std::string print_duration(std::chrono::nanoseconds value);

@@ -5,11 +5,16 @@
 #include <string>
 #include <utility>
 
+#include "config/auth_rules.hpp"
+#include "config/discovery_rules.hpp"
 #include "config/ip_address.hpp"
+#include "config/marks_rules.hpp"
 #include "config/nearest.hpp"
 #include "config/node_address.hpp"
+#include "config/routing_rules.hpp"
 #include "config/schema.hpp"
 #include "config/text.hpp"
+#include "config/tls_rules.hpp"
 #include "config/units.hpp"
 
 namespace tidemark::config {
@@ -23,16 +28,23 @@ class Validator {
   std::vector<Problem> run() && {
     check_listeners();
     check_auth();
+    take(check_tls(document_, config_, file_name_));
+    take(check_discovery(document_, config_, file_name_));
     check_node_list();
     check_node_tables();
     check_pool();
     check_cluster_times();
+    take(read_routing_rules(document_, config_.routing, file_name_).problems);
+    take(check_marks(document_, config_, file_name_));
     return std::move(problems_);
   }
 
  private:
   void report(Severity severity, Position where, std::string message) {
     problems_.push_back({severity, std::string(file_name_), where, std::move(message)});
+  }
+  void take(std::vector<Problem> problems) {
+    for (Problem& problem : problems) problems_.push_back(std::move(problem));
   }
   void error(Position where, std::string message) { report(Severity::error, where, std::move(message)); }
 
@@ -66,6 +78,7 @@ class Validator {
 
   void check_listeners() {
     listen_ = check_address("listen.address", config_.listen.address);
+    check_unix_socket();
     const auto http = check_address("http.address", config_.http.address);
     if (!config_.http.enabled || !listen_ || !http) return;
     if (refused("listen.port") || refused("http.port") || config_.listen.port != config_.http.port) return;
@@ -77,20 +90,61 @@ class Validator {
           "[listen] and [http] both want port " + std::to_string(config_.http.port) + " of the same address");
   }
 
+  void check_unix_socket() {
+    if (const auto* folder = document_.get<std::string>("listen.unix_socket_dir");
+        folder != nullptr && !folder->starts_with('/')) {
+      error(place("listen.unix_socket_dir"),
+            "\"listen.unix_socket_dir\" must be an absolute path, as clients name it, found " +
+                in_quotes(*folder));
+    }
+    const auto* mode = document_.get<std::string>("listen.unix_socket_permissions");
+    if (mode != nullptr && !parse_permissions(*mode)) {
+      error(place("listen.unix_socket_permissions"),
+            "\"listen.unix_socket_permissions\" must be three octal digits, such as \"0770\", found " +
+                in_quotes(*mode));
+    }
+  }
+
   void check_auth() {
-    if (refused("auth.method")) return;
-    if (config_.auth.method == AuthMethod::trust) {
-      if (listen_ && !listen_->is_loopback()) {
-        error(place("auth.method"),
-              "\"auth.method\" = \"trust\" lets everybody in, so \"listen.address\" must be a "
-              "loopback address, found " +
-                  in_quotes(config_.listen.address));
-      }
+    take(read_auth_rules(document_, file_name_).problems);
+    if (refused("auth.rule") || refused("auth.method")) return;
+    const bool has_rules = !document_.list("auth.rule").empty();
+    if (has_rules && document_.find("auth.method") != nullptr) {
+      report(Severity::warning, place("auth.method"),
+             "\"auth.method\" has no effect: every client goes by the [[auth.rule]] that matches it");
+    }
+    if (!has_rules && config_.auth.method == AuthMethod::trust && listen_ && !listen_->is_loopback()) {
+      error(place("auth.method"),
+            "\"auth.method\" = \"trust\" lets everybody in, so \"listen.address\" must be a "
+            "loopback address, found " +
+                in_quotes(config_.listen.address));
+    }
+    check_secrets(has_rules);
+  }
+
+  /// Who has to prove a password must be known from somewhere.
+  void check_secrets(bool has_rules) {
+    const auto needs_secret = [](AuthMethod method) {
+      return method == AuthMethod::scram_sha_256 || method == AuthMethod::md5;
+    };
+    if (!config_.auth.users_file.empty() || config_.auth.asks_cluster() || refused("auth.users_file") ||
+        refused("auth.query")) {
       return;
     }
-    if (config_.auth.users_file.empty() && !refused("auth.users_file")) {
+    const std::string what = " needs to know the users; or let \"auth.query\" ask the cluster for them";
+    if (!has_rules) {
+      if (!needs_secret(config_.auth.method)) return;
+      const bool md5 = config_.auth.method == AuthMethod::md5;
       error(place("auth.method"),
-            "\"auth.users_file\" is missing: \"scram-sha-256\" needs to know the users");
+            std::string("\"auth.users_file\" is missing: ") + (md5 ? "\"md5\"" : "\"scram-sha-256\"") + what);
+      return;
+    }
+    for (const Document& rule : document_.list("auth.rule")) {
+      const auto* method = rule.get<std::string>("auth.rule.method");
+      if (method == nullptr || (*method != "scram-sha-256" && *method != "md5")) continue;
+      error(rule.find("auth.rule.method")->value_at,
+            "\"auth.users_file\" is missing: " + in_quotes(*method) + what);
+      return;
     }
   }
 
@@ -100,8 +154,10 @@ class Validator {
       return;
     }
     const auto* items = document_.get<std::vector<Item>>("cluster.nodes");
+    if (config_.cluster.discovery.has_authority()) nodes_known_ = false;
     if (items == nullptr || items->empty()) {
       nodes_known_ = false;
+      if (config_.cluster.discovery.has_authority() || refused("cluster.discovery.type")) return;
       error(place("cluster.nodes"),
             "\"cluster.nodes\" is missing: name at least one server, such as nodes = [\"127.0.0.1:5432\"]");
       return;
@@ -156,7 +212,22 @@ class Validator {
     return found ? "; did you mean " + in_quotes(*found) + "?" : "";
   }
 
+  /// More than a shared limit allows is no contradiction, but it is not what will be.
+  void check_below(std::string_view path, std::uint32_t value, std::string_view limit_path,
+                   std::uint32_t limit) {
+    if (limit == 0 || value <= limit || document_.find(path) == nullptr || refused(path) ||
+        refused(limit_path))
+      return;
+    report(Severity::warning, place(limit_path),
+           in_quotes(path) + " (" + std::to_string(value) + ") is never reached: " + in_quotes(limit_path) +
+               " is " + std::to_string(limit));
+  }
+
   void check_pool() {
+    const pools::PoolSettings& pool = config_.pool;
+    check_below("pool.size", pool.size, "pool.max_user_server_connections", pool.max_user_server_connections);
+    check_below("pool.size", pool.size, "pool.max_database_server_connections",
+                pool.max_database_server_connections);
     if (refused("pool.size") || refused("pool.max_server_connections")) return;
     if (config_.pool.size <= config_.pool.max_server_connections) return;
     const bool at_size = document_.find("pool.size") != nullptr;

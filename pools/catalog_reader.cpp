@@ -3,21 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "pools/catalog_queries.hpp"
+#include "routing/routine_body.hpp"
+#include "routing/safe_functions.hpp"
+
 namespace tidemark::pools {
 
 namespace {
-
-// An aggregate is always declared immutable (manual: CREATE AGGREGATE has no volatility), so the functions
-// that it calls are asked.
-constexpr const char* kSafeFunctions = R"(
-select p.proname
-  from pg_proc p left join pg_aggregate a on a.aggfnoid = p.oid
- group by p.proname
-having bool_and(p.provolatile <> 'v' and not exists (
-         select from pg_proc f
-          where f.provolatile = 'v'
-            and f.oid in (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
-                          a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn))))";
 
 constexpr std::size_t kMostDatabases = 1000;
 constexpr auto kRefresh = std::chrono::seconds(60);
@@ -49,7 +41,8 @@ void CatalogReader::want(std::string_view database) {
         events_.catalog_failed(database, "too many databases are in use");
       return;
     }
-    found = databases_.emplace(std::string(database), Entry{Clock::now()}).first;
+    found = databases_.try_emplace(std::string(database)).first;
+    found->second.due = Clock::now();
   } else if (found->second.failures == 0) {
     // Counted from the start of the last reading, so that what changes while one runs is read again.
     Entry& entry = found->second;
@@ -74,11 +67,21 @@ void CatalogReader::next() {
   auto server = server_();
   if (!server) return;  // look_again() comes when there is one
   reading_ = first->first;
+  found_.reset();
+  step_ = Step::functions;
+  {
+    std::lock_guard lock(mutex_);
+    const auto changes = changes_.find(reading_);
+    changes_at_start_ = changes == changes_.end() ? 0 : changes->second;
+    // A replica may not have replayed the change.
+    if (!server->is_primary && changes_at_start_ != 0) --changes_at_start_;
+  }
   first->second.started = now;
   first->second.due = now + kRefresh;
-  connection_.connect({std::move(server->host), server->port, settings_.monitor_user,
-                       settings_.monitor_password, reading_, "tidemark-catalog", kTimeLimit},
-                      std::max<Clock::duration>(settings_.probe_timeout, kLeastDistance));
+  connection_.connect(
+      {std::move(server->host), server->port, settings_.monitor_user, settings_.monitor_password, reading_,
+       "tidemark-catalog", kTimeLimit, std::move(server->name), settings_.server_tls},
+      std::max<Clock::duration>(settings_.probe_timeout, kLeastDistance));
 }
 
 void CatalogReader::set_timer(Clock::time_point at) {
@@ -89,34 +92,115 @@ void CatalogReader::set_timer(Clock::time_point at) {
   }));
 }
 
+void CatalogReader::changed(std::string_view database) {
+  std::lock_guard lock(mutex_);
+  ++changes_[std::string(database)];
+  const auto before = catalogs_.load();
+  const auto known = before->find(database);
+  if (known == before->end() || known->second->outdated) return;
+  auto catalog = std::make_shared<routing::FunctionCatalog>(*known->second);
+  catalog->outdated = true;
+  auto catalogs = std::make_shared<routing::FunctionCatalogs>(*before);
+  (*catalogs)[std::string(database)] = std::move(catalog);
+  catalogs_.publish(std::move(catalogs));
+}
+
 void CatalogReader::on_connected() {
-  connection_.query(kSafeFunctions, kTimeLimit);
+  step_ = Step::functions;
+  found_ = std::make_shared<routing::FunctionCatalog>();
+  connection_.query(catalog_queries::kSafeFunctions, kTimeLimit);
 }
 
 void CatalogReader::on_result(const LibpqResult& result) {
-  auto catalog = std::make_shared<routing::FunctionCatalog>();
-  catalog->safe.reserve(static_cast<std::size_t>(result.rows()));
-  for (int row = 0; row < result.rows(); ++row) {
-    if (const auto name = result.value(row, 0)) catalog->safe.emplace(*name);
+  switch (step_) {
+    case Step::functions:
+      take_functions(result);
+      step_ = Step::fingerprint;
+      return connection_.query(catalog_queries::kFingerprint, kTimeLimit);
+    case Step::fingerprint: {
+      fingerprint_ =
+          result.rows() == 1 ? result.value(0, 0).value_or(std::string_view{}) : std::string_view{};
+      found_->changes_are_flushed = result.rows() == 1 && result.value(0, 1) == "t";
+      const Entry& entry = databases_[reading_];
+      const auto published = catalogs_.load();
+      const auto known = published->find(reading_);
+      if (known == published->end() || fingerprint_.empty() || entry.fingerprint != fingerprint_) {
+        step_ = Step::sources;
+        return connection_.query(catalog_queries::kSources, kTimeLimit);
+      }
+      const auto& same = *known->second;
+      found_->routines = same.routines;
+      found_->relations = same.relations;
+      found_->written = same.written;
+      found_->definition_effects = same.definition_effects;
+      found_->settings = same.settings;
+      break;
+    }
+    case Step::sources:
+      take_sources(result);
+      databases_[reading_].fingerprint = fingerprint_;
+      break;
   }
   connection_.close();
-  const std::string database = std::exchange(reading_, {});
-  Entry& entry = databases_[database];
+  Entry& entry = databases_[reading_];
   entry.read = true;
   entry.failures = 0;
-  const auto before = catalogs_.load();
-  const auto known = before->find(database);
-  if (known == before->end() || known->second->safe != catalog->safe) {
-    auto catalogs = std::make_shared<routing::FunctionCatalogs>(*before);
-    (*catalogs)[database] = std::move(catalog);
-    catalogs_.publish(std::move(catalogs));
-  }
+  publish(false);
+  reading_.clear();
   next();
+}
+
+void CatalogReader::take_functions(const LibpqResult& result) {
+  found_->safe.reserve(static_cast<std::size_t>(result.rows()));
+  for (int row = 0; row < result.rows(); ++row) {
+    const auto name = result.value(row, 0);
+    if (!name) continue;
+    if (result.value(row, 1) == "t") {
+      found_->safe.emplace(*name);
+    } else if (routing::is_listed_function(*name)) {
+      found_->user_volatile.emplace(*name);
+    }
+  }
+}
+
+void CatalogReader::take_sources(const LibpqResult& result) {
+  using Source = routing::RoutineSource;
+  std::vector<Source> sources;
+  sources.reserve(static_cast<std::size_t>(result.rows()));
+  for (int row = 0; row < result.rows(); ++row) {
+    const auto name = result.value(row, 1);
+    const auto text = result.value(row, 3);
+    if (!name || !text) continue;
+    const auto kind = result.value(row, 0) == "f"   ? Source::Kind::routine
+                      : result.value(row, 0) == "r" ? Source::Kind::relation
+                      : result.value(row, 0) == "w" ? Source::Kind::written
+                                                    : Source::Kind::event_trigger;
+    const auto language =
+        result.value(row, 2) == "t" ? routing::BodyLanguage::sql : routing::BodyLanguage::other;
+    sources.push_back({kind, language, std::string(*name), std::string(*text)});
+  }
+  routing::find_effects(sources, *found_);
+}
+
+/// Publishes what was found. `incomplete`: bodies could not be read.
+void CatalogReader::publish(bool incomplete) {
+  std::lock_guard lock(mutex_);
+  const auto changes = changes_.find(reading_);
+  const bool changed = changes != changes_.end() && changes->second != changes_at_start_;
+  found_->outdated = incomplete || changed;
+  const auto before = catalogs_.load();
+  const auto known = before->find(reading_);
+  if (known != before->end() && *known->second == *found_) return;
+  auto catalogs = std::make_shared<routing::FunctionCatalogs>(*before);
+  (*catalogs)[reading_] = std::move(found_);
+  catalogs_.publish(std::move(catalogs));
 }
 
 void CatalogReader::on_refused(std::string_view why) {
   const std::string reason(why);
   connection_.close();
+  // Which functions are safe is known all the same.
+  if (step_ != Step::functions && found_ != nullptr) publish(true);
   failed(reason);
 }
 

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,14 +22,17 @@
 
 namespace tidemark::pools {
 
-/// Reads which functions of a database are safe, one database at a time, on short connections of its own;
-/// publishes each answer and reads again every minute. On the monitor's thread only.
+/// Reads which functions of a database are safe and what its routines may leave in a session, one database at
+/// a time, on short connections of its own; publishes each answer and reads again every minute; bodies only
+/// if some have changed. On the monitor's thread, but for `changed`.
 class CatalogReader final : private LibpqClient {
  public:
   using Clock = std::chrono::steady_clock;
   struct Server {
-    std::string host;
+    std::string name;  ///< as the operator wrote it
+    std::string host;  ///< numeric, or a folder
     std::uint16_t port = 0;
+    bool is_primary = false;
   };
 
   /// `server` tells which node to ask, nullopt when none can be; all references must outlive the reader.
@@ -37,6 +42,9 @@ class CatalogReader final : private LibpqClient {
 
   /// Reads `database` now if it was never read or a second has passed since; else when it has.
   void want(std::string_view database);
+  /// (any thread) Functions of `database` are about to change or have just been changed: its catalog is
+  /// outdated from now on, until it has been read by questions that were asked later.
+  void changed(std::string_view database);
   /// The cluster changed: what could not be asked may be now.
   void look_again() { next(); }
   void stop();
@@ -46,10 +54,16 @@ class CatalogReader final : private LibpqClient {
     Clock::time_point due{};
     Clock::time_point started{};
     bool read = false;
-    int failures = 0;  // in a row
+    std::string fingerprint;  // of the bodies that were read last
+    int failures = 0;         // in a row
   };
 
+  enum class Step : std::uint8_t { functions, fingerprint, sources };
+
   void next();
+  void take_functions(const LibpqResult& result);
+  void take_sources(const LibpqResult& result);
+  void publish(bool incomplete);
   void failed(std::string_view why);
   void set_timer(Clock::time_point at);
   void on_connected() override;
@@ -66,6 +80,12 @@ class CatalogReader final : private LibpqClient {
   boost::asio::steady_timer timer_;
   absl::flat_hash_map<std::string, Entry, routing::StringHash, std::equal_to<>> databases_;
   std::string reading_;  // the database being read; empty: none
+  Step step_ = Step::functions;
+  std::shared_ptr<routing::FunctionCatalog> found_;
+  std::string fingerprint_;
+  std::mutex mutex_;  // of what follows, and of every publication
+  absl::flat_hash_map<std::string, std::uint64_t, routing::StringHash, std::equal_to<>> changes_;
+  std::uint64_t changes_at_start_ = 0;
   bool stopped_ = false;
   bool full_reported_ = false;
 };

@@ -1,6 +1,7 @@
 #include "pools/cluster_monitor.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "pools/callback_guard.hpp"
 #include "pools/catalog_reader.hpp"
+#include "pools/discovery.hpp"
 #include "pools/node_probe.hpp"
 #include "pools/position_pacing.hpp"
 #include "pools/visibility_watch.hpp"
@@ -36,6 +38,7 @@ routing::ClusterView unknown_cluster(const ClusterSettings& settings) {
     routing::NodeState node;
     node.id = static_cast<NodeId>(view.nodes.size());
     node.name = address.name;
+    node.host_name = address.host;
     boost::system::error_code not_numeric;
     asio::ip::make_address(address.host, not_numeric);
     if (!not_numeric || address.host.starts_with('/')) node.host = address.host;
@@ -55,7 +58,10 @@ class ClusterMonitor::Impl final : public ProbeListener {
       : io_(io),
         settings_(std::move(settings)),
         events_(events),
-        reducer_(unknown_cluster(settings_)),
+        reducer_(unknown_cluster(settings_), {.max_lag = settings_.max_lag,
+                                              .flaps = {.losses = settings_.flap_losses},
+                                              .has_authority = settings_.discovery.has_authority(),
+                                              .timeline_proves = settings_.discovery.timeline_proves}),
         view_(std::make_shared<routing::ClusterView>(reducer_.view())),
         catalogs_(std::make_shared<routing::FunctionCatalogs>()),
         pacing_(settings_.position_interval),
@@ -65,10 +71,13 @@ class ClusterMonitor::Impl final : public ProbeListener {
         watch_timer_(io),
         burst_timer_(io),
         reader_(io, guard_, settings_, catalogs_, events_, [this] { return catalog_server(); }) {
-    for (std::size_t i = 0; i < settings_.nodes.size(); ++i) {
-      nodes_.push_back(
-          std::make_unique<Node>(io_, guard_, settings_, static_cast<NodeId>(i), incarnations_, *this));
-    }
+    make_nodes();
+    if (!settings_.discovery.has_authority()) return;
+    discovery_.emplace(
+        io_, guard_, settings_,
+        Discovery::Listener{[this](const routing::ClusterEvent& event) { heard_of_authority(event); },
+                            [this](std::string_view why) { authority_failed(why); },
+                            [this]() -> const routing::ClusterView& { return known(); }});
   }
   ~Impl() { stop(); }
   Impl(const Impl&) = delete;
@@ -76,14 +85,16 @@ class ClusterMonitor::Impl final : public ProbeListener {
 
   void start() {
     post([this] {
-      for (const auto& node : nodes_) node->probe.start();
+      for (std::size_t i = 0; i < node_count_; ++i) nodes_[i]->probe.start();
+      if (discovery_) discovery_->start();
     });
   }
   void stop() {
     guard_.close([this] {
-      for (const auto& node : nodes_) {
-        node->probe.stop();
-        node->timer.cancel();
+      if (discovery_) discovery_->stop();
+      for (std::size_t i = 0; i < node_count_; ++i) {
+        nodes_[i]->probe.stop();
+        nodes_[i]->timer.cancel();
       }
       question_timer_.cancel();
       watch_timer_.cancel();
@@ -101,15 +112,25 @@ class ClusterMonitor::Impl final : public ProbeListener {
     if (!visibility_wanted_.exchange(true)) post([this] { ask_transactions(); });
   }
   void want_observation(NodeId node) {
-    if (routing::index(node) >= nodes_.size()) return;
+    if (routing::index(node) >= node_count_.load(std::memory_order_acquire)) return;
     Node& wanted = *nodes_[routing::index(node)];
     if (!wanted.wanted.exchange(true)) post([this, &wanted] { ask_node(wanted); });
   }
   void suspect() {
     if (!suspected_.exchange(true)) post([this] { burst(); });
   }
+  void order(const routing::ClusterEvent& event) {
+    post([this, event] {
+      apply(event);
+      published();
+    });
+  }
   void want_catalog(std::string_view database) {
     post([this, name = std::string(database)] { reader_.want(name); });
+  }
+  void functions_changed(std::string_view database) {
+    reader_.changed(database);
+    want_catalog(database);
   }
   void on_publish(std::function<void()> callback) { on_publish_ = std::move(callback); }
 
@@ -117,12 +138,13 @@ class ClusterMonitor::Impl final : public ProbeListener {
   [[nodiscard]] const PositionLog& positions() const { return positions_; }
   [[nodiscard]] const VisibilityLog& visibility() const { return visibility_; }
   [[nodiscard]] const Snapshot<routing::FunctionCatalogs>& catalogs() const { return catalogs_; }
+  [[nodiscard]] std::uint64_t questions() const { return questions_.load(std::memory_order_relaxed); }
 
  private:
   struct Node {
     Node(asio::io_context& io, CallbackGuard& guard, const ClusterSettings& settings, NodeId id,
-         std::uint64_t& incarnations, ProbeListener& listener)
-        : probe(io, guard, settings, id, incarnations, listener), timer(io) {}
+         NodeAddress address, std::uint64_t& incarnations, ProbeListener& listener)
+        : probe(io, guard, settings, id, std::move(address), incarnations, listener), timer(io) {}
     NodeProbe probe;
     std::atomic<bool> wanted{false};  // an observation whose question starts after this was set
     Clock::time_point last_asked{};
@@ -148,6 +170,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
     auto after = std::make_shared<const routing::ClusterView>(reducer_.view());
     view_.publish(after);
     if (after->topology == before->topology) return;
+    if (discovery_ && !after->primary) discovery_->hurry();
     events_.view_changed(*before, *after);
     if (!guard_.closed()) reader_.look_again();
   }
@@ -157,6 +180,47 @@ class ClusterMonitor::Impl final : public ProbeListener {
     if (guard_.closed()) return;
     ask_primary();
     ask_transactions();
+  }
+
+  /// A node for each one of the view that has none yet.
+  void make_nodes() {
+    for (std::size_t i = node_count_; i < known().nodes.size(); ++i) {
+      const routing::NodeState& node = known().nodes[i];
+      nodes_[i] = std::make_unique<Node>(io_, guard_, settings_, node.id,
+                                         NodeAddress{node.name, node.host_name, node.port, node.weight},
+                                         incarnations_, *this);
+      // Other threads look at those only that are counted.
+      node_count_.store(i + 1, std::memory_order_release);
+    }
+  }
+
+  void heard_of_authority(const routing::ClusterEvent& event) {
+    const auto before = view_.load();
+    if (std::holds_alternative<routing::AuthorityWord>(event)) discovery_reported_.reset();
+    apply(event);
+    if (guard_.closed()) return;
+    make_nodes();
+    for (const routing::NodeState& node : known().nodes) {
+      const std::size_t i = routing::index(node.id);
+      const bool was = i < before->nodes.size() && before->nodes[i].fault != routing::NodeFault::removed;
+      const bool is = node.fault != routing::NodeFault::removed;
+      if (is == was) continue;
+      if (is) {
+        nodes_[i]->probe.start();
+      } else {
+        unanswered(node.id);
+        watch_.forget(node.id);
+        nodes_[i]->probe.stop();
+      }
+    }
+    published();
+  }
+
+  void authority_failed(std::string_view why) {
+    const auto now = Clock::now();
+    if (discovery_reported_ && now - *discovery_reported_ < kLeastBetweenReports) return;
+    discovery_reported_ = now;
+    events_.discovery_failed(why);
   }
 
   void resolved(const routing::NodeResolved& address) override {
@@ -170,14 +234,17 @@ class ClusterMonitor::Impl final : public ProbeListener {
     Node& node = *nodes_[routing::index(id)];
     node.last_asked = Clock::now();
     node.wanted.store(false);
-    // The periodic probe serves as a question too when one is wanted and due.
-    if (known().primary != id || !position_wanted_.load()) return;
+    if (known().primary != id || question_) return;
+    // Whatever asks for the position serves as a question: what was done and seen before a probe is bounded
+    // by its answer, also while nobody writes, so that little is in doubt when the primary dies.
     const auto earliest = pacing_.next_start();
-    if (!earliest || *earliest > node.last_asked) return;
-    // In this order: who finds the flag set is served by a number greater than the last that it saw.
-    position_wanted_.store(false);
+    if (position_wanted_.load() && earliest && *earliest <= node.last_asked) {
+      // In this order: who finds the flag set is served by a number greater than the last that it saw.
+      position_wanted_.store(false);
+      pacing_.started(node.last_asked, writes_.load(std::memory_order_relaxed));
+      questions_.fetch_add(1, std::memory_order_relaxed);
+    }
     question_ = {positions_.begin_question(), id};
-    pacing_.started(node.last_asked, writes_.load(std::memory_order_relaxed));
   }
 
   bool asking_transactions(NodeId id) override {
@@ -188,21 +255,25 @@ class ClusterMonitor::Impl final : public ProbeListener {
     return true;
   }
 
-  void transactions(NodeId id, std::vector<std::uint32_t> xids) override {
+  void transactions(NodeId id, std::vector<std::uint32_t> xids,
+                    std::vector<std::uint32_t> awaiting) override {
     if (known().primary != id) return watch_.forget(id);
-    if (watch_.under_way(id) && watch_.answered(std::move(xids))) return published();
+    if (watch_.under_way(id) && watch_.answered(std::move(xids), std::move(awaiting))) return published();
     ask_transactions();
   }
 
   void observed(const routing::Observation& observation) override {
     nodes_[routing::index(observation.node)]->reported.reset();
+    if (observation.history) history_reported_ = false;
     apply(observation);
     if (guard_.closed()) return;
+    const bool believed = !observation.in_recovery && known().primary == observation.node;
+    if (believed) note_flushing(observation);
     if (question_ && question_->node == observation.node) {
-      const bool believed = !observation.in_recovery && known().primary == observation.node;
       if (believed) {
         positions_.answer(question_->number,
-                          {observation.system_identifier, observation.timeline, observation.position});
+                          {observation.system_identifier, observation.timeline, observation.position},
+                          observation.flushed);
       } else {
         position_wanted_.store(true);
       }
@@ -210,6 +281,11 @@ class ClusterMonitor::Impl final : public ProbeListener {
       pacing_.finished();
     }
     published();
+  }
+
+  void history_unreadable(NodeId id, std::string_view why) override {
+    if (guard_.closed() || known().primary != id || std::exchange(history_reported_, true)) return;
+    events_.history_unreadable(known().node(id).name, why);
   }
 
   void unanswered(NodeId id) override {
@@ -227,11 +303,24 @@ class ClusterMonitor::Impl final : public ProbeListener {
     const auto now = Clock::now();
     if (!node.reported || now - *node.reported >= kLeastBetweenReports) {
       node.reported = now;
-      events_.probe_failed(settings_.nodes[routing::index(id)].name, why);
+      events_.probe_failed(known().node(id).name, why);
       if (guard_.closed()) return;
     }
     apply(routing::NodeLost{id, now});
     published();
+  }
+
+  /// From when on commits are flushed before they are acknowledged, as far as settings tell.
+  void note_flushing(const routing::Observation& primary) {
+    const bool anew = std::exchange(flushing_incarnation_, primary.incarnation) != primary.incarnation;
+    const bool flushes = primary.flushed.value != 0;
+    if (flushes == flushes_ && !anew) return;
+    flushes_ = flushes;
+    if (flushes) {
+      positions_.note_flushing(primary.answered_at);
+    } else {
+      positions_.note_flushing(std::nullopt);
+    }
   }
 
   /// Asks the primary if an answer is wanted, there is a primary, and it is time.
@@ -289,7 +378,10 @@ class ClusterMonitor::Impl final : public ProbeListener {
     }
     last_burst_ = now;
     suspected_.store(false);
-    for (const auto& node : nodes_) node->probe.probe_now();
+    for (std::size_t i = 0; i < node_count_; ++i) {
+      if (known().nodes[i].fault != routing::NodeFault::removed) nodes_[i]->probe.probe_now();
+    }
+    if (discovery_) discovery_->hurry();
   }
 
   /// The primary, or while there is none any node that answers.
@@ -300,7 +392,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
       if (best == nullptr || known().primary == node.id) best = &node;
     }
     if (best == nullptr) return std::nullopt;
-    return CatalogReader::Server{best->host, best->port};
+    return CatalogReader::Server{best->host_name, best->host, best->port, known().primary == best->id};
   }
 
   asio::io_context& io_;
@@ -311,6 +403,8 @@ class ClusterMonitor::Impl final : public ProbeListener {
   Snapshot<routing::ClusterView> view_;
   PositionLog positions_;
   VisibilityLog visibility_;
+  bool flushes_ = false;
+  std::uint64_t flushing_incarnation_ = 0;  // of the primary that told so
   Snapshot<routing::FunctionCatalogs> catalogs_;
   std::uint64_t incarnations_ = 0;
   PositionPacing pacing_;
@@ -322,7 +416,12 @@ class ClusterMonitor::Impl final : public ProbeListener {
   bool watch_timer_set_ = false;
   asio::steady_timer burst_timer_;
   Clock::time_point last_burst_{};
-  std::vector<std::unique_ptr<Node>> nodes_;
+  bool history_reported_ = false;
+  // As many as there may ever be, so that the threads that look at one are not disturbed by new ones.
+  std::array<std::unique_ptr<Node>, routing::ClusterView::kMostNodes> nodes_;
+  std::atomic<std::size_t> node_count_{0};
+  std::optional<Discovery> discovery_;
+  std::optional<Clock::time_point> discovery_reported_;  // when the present streak of failures was reported
   CatalogReader reader_;
   std::function<void()> on_publish_;
 
@@ -332,6 +431,7 @@ class ClusterMonitor::Impl final : public ProbeListener {
   std::atomic<bool> visibility_wanted_{false};
   std::atomic<bool> suspected_{false};
   std::atomic<std::uint64_t> writes_{0};
+  std::atomic<std::uint64_t> questions_{0};  // asked because somebody wanted an answer
 };
 
 ClusterMonitor::ClusterMonitor(asio::io_context& io, ClusterSettings settings, Events& events)
@@ -371,11 +471,20 @@ void ClusterMonitor::suspect(NodeId) {
 void ClusterMonitor::want_catalog(std::string_view database) {
   impl_->want_catalog(database);
 }
+void ClusterMonitor::functions_changed(std::string_view database) {
+  impl_->functions_changed(database);
+}
+void ClusterMonitor::order(const routing::Pause& pause) {
+  impl_->order(pause);
+}
+void ClusterMonitor::order(const routing::Drain& drain) {
+  impl_->order(drain);
+}
 void ClusterMonitor::on_publish(std::function<void()> callback) {
   impl_->on_publish(std::move(callback));
 }
 std::uint64_t ClusterMonitor::position_questions() const {
-  return impl_->positions().asked();
+  return impl_->questions();
 }
 
 }  // namespace tidemark::pools

@@ -12,6 +12,7 @@
 #include "pools/position_log.hpp"
 #include "pools/snapshot.hpp"
 #include "pools/visibility_log.hpp"
+#include "routing/cluster_reducer.hpp"
 #include "routing/cluster_view.hpp"
 #include "routing/function_catalog.hpp"
 
@@ -52,6 +53,14 @@ class ClusterMonitor {
   void suspect(routing::NodeId node);
   /// (any thread) Clients use `database`: its functions are read, and read again every minute.
   void want_catalog(std::string_view database);
+  /// (any thread) Functions of `database` are about to change, or have just been changed: its catalog is
+  /// outdated when this returns, and is read anew.
+  void functions_changed(std::string_view database);
+
+  /// (any thread) The operator's word: no transaction begins anywhere (Pause), or nothing new goes to a node
+  /// (Drain); or that again. The view shows it soon.
+  void order(const routing::Pause& pause);
+  void order(const routing::Drain& drain);
 
   /// Called on the monitor's thread after every publication of the view, the positions or a settled question
   /// of the VisibilityLog. Set before start(); must not block.

@@ -17,6 +17,11 @@ class Events {
   virtual void view_changed(const routing::ClusterView& before, const routing::ClusterView& after) = 0;
   /// A probe failed; `why` holds no secret.
   virtual void probe_failed(std::string_view node, std::string_view why) = 0;
+  /// The history of the primary's timeline cannot be read, for what reason; told once until it can be.
+  virtual void history_unreadable(std::string_view node, std::string_view why) = 0;
+  /// The authority did not answer, or nothing that makes sense; `why` holds no secret. What it said before
+  /// stays.
+  virtual void discovery_failed(std::string_view why) = 0;
   /// A server connection could not be established or was lost while in use.
   virtual void server_failed(std::string_view node, std::string_view database, std::string_view user,
                              std::string_view why) = 0;

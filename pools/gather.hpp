@@ -11,11 +11,23 @@
 
 namespace tidemark::pools {
 
+/// Looks at what a Gather sends.
+class GatherTap {
+ public:
+  virtual ~GatherTap() = default;
+  /// The next bytes, in their order; false: they are not sent.
+  virtual bool take(std::string_view bytes) = 0;
+};
+
 /// Collects what goes to one socket in one send: views of bytes that stay where they are, and small pieces of
 /// our own making. One per thread, used again and again, so that it allocates nothing in the long run.
 class Gather {
  public:
-  explicit Gather(Socket& socket, std::string& own) : socket_(socket), own_(own) { own_.clear(); }
+  /// `tap`: may be null; must outlive it.
+  explicit Gather(Socket& socket, std::string& own, GatherTap* tap = nullptr)
+      : socket_(socket), own_(own), tap_(tap) {
+    own_.clear();
+  }
   Gather(const Gather&) = delete;
   Gather& operator=(const Gather&) = delete;
 
@@ -64,6 +76,10 @@ class Gather {
   }
   void flush() {
     if (count_ == 0) return;
+    if (tap_ != nullptr && !tapped()) [[unlikely]] {
+      count_ = 0;
+      return;
+    }
     std::array<iovec, kPieces> parts;
     for (std::size_t i = 0; i < count_; ++i) {
       const char* data = pieces_[i].data != nullptr ? pieces_[i].data : own_.data() + pieces_[i].offset;
@@ -74,9 +90,20 @@ class Gather {
     count_ = 0;
   }
 
+  /// Whether what is collected is to be sent.
+  bool tapped() {
+    bool send = true;
+    for (std::size_t i = 0; i < count_; ++i) {
+      const char* data = pieces_[i].data != nullptr ? pieces_[i].data : own_.data() + pieces_[i].offset;
+      send = tap_->take({data, pieces_[i].size}) && send;
+    }
+    return send;
+  }
+
   static constexpr std::size_t kPieces = 48;
   Socket& socket_;
   std::string& own_;
+  GatherTap* tap_;
   std::array<Piece, kPieces> pieces_;
   std::size_t count_ = 0;
   bool ok_ = true;

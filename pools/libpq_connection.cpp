@@ -2,6 +2,7 @@
 
 #include <array>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/post.hpp>
 #include <libpq-fe.h>
@@ -9,6 +10,31 @@
 namespace tidemark::pools {
 
 namespace asio = boost::asio;
+
+namespace {
+
+const char* name_of(protocol::SslMode mode) {
+  switch (mode) {
+    case protocol::SslMode::disable:
+      return "disable";
+    case protocol::SslMode::prefer:
+      return "prefer";
+    case protocol::SslMode::require:
+      return "require";
+    case protocol::SslMode::verify_ca:
+      return "verify-ca";
+    case protocol::SslMode::verify_full:
+      break;
+  }
+  return "verify-full";
+}
+
+/// libpq takes an empty path for its default, and a file that is not there for none.
+const char* or_none(const std::string& path) {
+  return path.empty() ? "/dev/null/none" : path.c_str();
+}
+
+}  // namespace
 
 std::string one_line(std::string_view text) {
   std::string line;
@@ -58,15 +84,19 @@ void LibpqConnection::connect(const LibpqTarget& target, Clock::duration time_li
   close();
   const std::string port = std::to_string(target.port);
   const std::string limit = std::to_string(target.statement_timeout.count());
-  // search_path: nothing that a user has created can stand in for a function that is named here.
+  // search_path: nothing that a user has created can stand in for a function that is named here. TimeZone and
+  // DateStyle: a point in time has one text.
   const std::string options = "-c statement_timeout=" + limit + " -c lock_timeout=" + limit +
-                              " -c default_transaction_read_only=on -c search_path=pg_catalog -c jit=off";
+                              " -c default_transaction_read_only=on -c search_path=pg_catalog -c jit=off" +
+                              " -c TimeZone=UTC -c DateStyle=ISO";
   const std::string user_timeout =
       std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time_limit).count());
   const bool local = target.host.starts_with('/');
-  // Settings given here keep the process's PG… environment variables out.
-  const std::array<std::pair<const char*, const char*>, 17> settings{{
-      {local ? "host" : "hostaddr", target.host.c_str()},
+  const TlsFiles& files = target.tls.files;
+  // Settings given here keep the process's PG… environment variables and the files of ~/.postgresql out.
+  const std::array<std::pair<const char*, const char*>, 24> settings{{
+      {"host", local ? target.host.c_str() : target.host_name.c_str()},
+      {"hostaddr", local ? nullptr : target.host.c_str()},
       {"port", port.c_str()},
       {"user", target.user.c_str()},
       {"password", target.password ? target.password->c_str() : nullptr},
@@ -74,7 +104,13 @@ void LibpqConnection::connect(const LibpqTarget& target, Clock::duration time_li
       {"application_name", target.application_name.c_str()},
       {"options", options.c_str()},
       {"client_encoding", "UTF8"},
-      {"sslmode", "prefer"},
+      {"sslmode", name_of(target.tls.mode)},
+      {"sslrootcert", or_none(files.ca)},
+      {"sslcrl", or_none(files.crl)},
+      {"sslcert", or_none(files.cert)},
+      {"sslkey", or_none(files.key)},
+      {"ssl_min_protocol_version", target.tls.min_version == TlsMinVersion::tls_1_3 ? "TLSv1.3" : "TLSv1.2"},
+      {"sslcompression", "0"},
       {"gssencmode", "disable"},
       {"target_session_attrs", "any"},
       {"replication", "false"},
@@ -141,6 +177,16 @@ void LibpqConnection::poll_connect() {
 
 void LibpqConnection::query(const char* sql, Clock::duration time_limit) {
   if (phase_ == Phase::idle) sent(PQsendQuery(connection_, sql), time_limit);
+}
+
+void LibpqConnection::query(const char* sql, std::span<const std::string> values,
+                            Clock::duration time_limit) {
+  if (phase_ != Phase::idle) return;
+  std::vector<const char*> texts;
+  for (const std::string& value : values) texts.push_back(value.c_str());
+  sent(PQsendQueryParams(connection_, sql, static_cast<int>(texts.size()), nullptr, texts.data(), nullptr,
+                         nullptr, 0),
+       time_limit);
 }
 
 void LibpqConnection::execute(const char* statement, Clock::duration time_limit) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "pools/callback_guard.hpp"
+#include "pools/tls_settings.hpp"
 
 // libpq's own struct tags; its header is included in the .cpp only.
 struct pg_conn;
@@ -28,6 +30,8 @@ struct LibpqTarget {
   std::string database;
   std::string application_name;
   std::chrono::milliseconds statement_timeout{1000};
+  std::string host_name{};  ///< the host as the operator wrote it: what its certificate must name
+  ServerTlsSettings tls{};
 };
 
 /// Rows of an answer. Valid during the callback that brings it.
@@ -73,6 +77,8 @@ class LibpqConnection {
   void connect(const LibpqTarget& target, Clock::duration time_limit);
   /// One Query message; of several statements' results the last one counts. Text format.
   void query(const char* sql, Clock::duration time_limit);
+  /// One statement with values for $1 and on, in text format.
+  void query(const char* sql, std::span<const std::string> values, Clock::duration time_limit);
   /// Executes a prepared statement without parameters. Binary format.
   void execute(const char* statement, Clock::duration time_limit);
   /// Closes silently: no callback follows.

@@ -4,9 +4,15 @@
 #include <bit>
 #include <charconv>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/ip/address.hpp>
+
+#include "pools/probe_queries.hpp"
+#include "routing/mutation.hpp"
+#include "routing/wal_tail.hpp"
 
 namespace tidemark::pools {
 
@@ -14,50 +20,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-// The role is read once, in a subquery that PostgreSQL does not flatten because its function is volatile:
-// a promotion in the middle cannot mix the two branches. The position comes before the timeline: the
-// timeline of a recovering server only grows, so a position is never claimed for an older timeline than its
-// own. A control file's timeline is of the last checkpoint: on a new primary that is the old one, so there
-// the name of the WAL file being written tells; on a standby it is the floor when no WAL receiver runs.
-//
-// A transaction has its id in its backend's PGPROC until the very moment when snapshots show it. Left out is
-// who cannot be between flush and end: a backend that waits for its client or for a heavyweight lock. A
-// prepared transaction has its id elsewhere, and stays for as long as nobody decides; it may be committing
-// only while some backend says so, hides what it does (track_activities), or applies a subscription. The
-// pattern does not match this text, which other proxies' probes show as theirs.
-constexpr const char* kPrepare = R"(
-prepare tidemark_position as
-  select r.in_recovery,
-         case when r.in_recovery then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end,
-         case when r.in_recovery then (pg_stat_get_wal_receiver()).received_tli end
-    from (select pg_is_in_recovery() as in_recovery) r;
-prepare tidemark_probe as
-  select r.in_recovery,
-         case when r.in_recovery then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end,
-         case when r.in_recovery
-              then greatest((pg_stat_get_wal_receiver()).received_tli,
-                            (pg_control_recovery()).min_recovery_end_timeline,
-                            (pg_control_checkpoint()).timeline_id)
-              else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 end
-    from (select pg_is_in_recovery() as in_recovery) r;
-prepare tidemark_transactions as
-  with activity as materialized (
-    select backend_xid, coalesce(state, '') as state, coalesce(wait_event_type, '') as wait_event_type,
-           coalesce(wait_event, '') as wait_event, query
-      from pg_stat_get_activity(null))
-  select backend_xid from activity
-   where backend_xid is not null
-     and state not in ('idle in transaction', 'idle in transaction (aborted)')
-     and wait_event_type <> 'Lock' and wait_event <> 'ClientRead'
-  union all
-  select transaction from pg_prepared_xact()
-   where exists (select from activity
-                  where state = 'disabled' or state = 'active' and (query = '' or query ~* 'comm[i]t.*prepared'));
-select (pg_control_system()).system_identifier,
-       (pg_control_init()).bytes_per_wal_segment,
-       (pg_control_init()).wal_block_size,
-       pg_has_role('pg_read_all_stats', 'usage'))";
-
+// Reading the history must not cost the node its place in the view: the server's own time limit, which is
+// probe_timeout, ends it before this does.
+constexpr int kHistoryTimeLimit = 2;  // probe_timeouts
 constexpr int kRefusalsTolerated = 3;
 constexpr auto kLongestPause = std::chrono::seconds(1);
 
@@ -82,10 +47,12 @@ std::optional<Number> decode(std::optional<std::string_view> bytes) {
 }  // namespace
 
 NodeProbe::NodeProbe(asio::io_context& io, CallbackGuard& guard, const ClusterSettings& settings,
-                     routing::NodeId node, std::uint64_t& incarnations, ProbeListener& listener)
+                     routing::NodeId node, NodeAddress address, std::uint64_t& incarnations,
+                     ProbeListener& listener)
     : guard_(guard),
       settings_(settings),
       node_(node),
+      address_(std::move(address)),
       incarnations_(incarnations),
       listener_(listener),
       connection_(io, guard, *this),
@@ -158,9 +125,10 @@ void NodeProbe::connect() {
   host_ = std::move(hosts_.back());
   hosts_.pop_back();
   const auto limit = std::chrono::ceil<std::chrono::milliseconds>(settings_.probe_timeout);
-  connection_.connect({host_, address().port, settings_.monitor_user, settings_.monitor_password,
-                       settings_.monitor_database, "tidemark-monitor", limit},
-                      settings_.probe_timeout);
+  connection_.connect(
+      {host_, address().port, settings_.monitor_user, settings_.monitor_password, settings_.monitor_database,
+       "tidemark-monitor", limit, address().host, settings_.server_tls},
+      settings_.probe_timeout);
 }
 
 void NodeProbe::on_connected() {
@@ -168,15 +136,24 @@ void NodeProbe::on_connected() {
   incarnation_ = ++incarnations_;
   timeline_ = {};
   primary_ = false;
-  connection_.query(kPrepare, settings_.probe_timeout);
+  history_.begin_life();
+  unfinished_.reset();
+  std::string text = probe_queries::kPrepare;
+  if (routing::mutated(routing::Mutation::write_position)) {
+    constexpr std::string_view kInserted = "pg_current_wal_insert_lsn";
+    for (std::size_t at = 0; (at = text.find(kInserted, at)) != std::string::npos;)
+      text.replace(at, kInserted.size(), "pg_current_wal_lsn");
+  }
+  connection_.query(text.c_str(), settings_.probe_timeout);
 }
 
 void NodeProbe::take_constants(const LibpqResult& result) {
   const auto system_identifier = parse_number<std::int64_t>(result.value(0, 0));
   const auto segment_size = parse_number<std::uint64_t>(result.value(0, 1));
   const auto block_size = parse_number<std::uint64_t>(result.value(0, 2));
-  if (!system_identifier || !segment_size || !block_size || !std::has_single_bit(*segment_size) ||
-      !std::has_single_bit(*block_size)) {
+  const auto server_start = parse_number<std::int64_t>(result.value(0, 4));
+  if (!system_identifier || !segment_size || !block_size || !server_start ||
+      !std::has_single_bit(*segment_size) || !std::has_single_bit(*block_size)) {
     connection_.close();
     return pause("the server's constants make no sense");
   }
@@ -186,6 +163,7 @@ void NodeProbe::take_constants(const LibpqResult& result) {
     return pause("the monitor's role lacks pg_read_all_stats (grant pg_monitor to it)");
   }
   system_identifier_ = static_cast<std::uint64_t>(*system_identifier);
+  server_start_ = *server_start;
   wal_segment_size_ = *segment_size;
   wal_block_size_ = *block_size;
   hosts_.clear();  // the next loss resolves the name anew
@@ -219,32 +197,44 @@ void NodeProbe::ask_next() {
 
 void NodeProbe::take_transactions(const LibpqResult& result) {
   std::vector<std::uint32_t> xids;
+  std::vector<std::uint32_t> awaiting;
   xids.reserve(static_cast<std::size_t>(result.rows()));
   for (int row = 0; row < result.rows(); ++row) {
     const auto xid = decode<std::uint32_t>(result.value(row, 0));
-    if (!xid) return on_refused("the list of transactions makes no sense");
+    const auto awaits = decode<std::uint8_t>(result.value(row, 1));
+    if (!xid || !awaits) return on_refused("the list of transactions makes no sense");
     xids.push_back(*xid);
+    if (*awaits != 0) awaiting.push_back(*xid);
   }
   state_ = State::ready;
   refusals_ = 0;
-  listener_.transactions(node_, std::move(xids));
+  listener_.transactions(node_, std::move(xids), std::move(awaiting));
   ask_next();
 }
 
 void NodeProbe::on_result(const LibpqResult& result) {
   if (state_ == State::preparing) return take_constants(result);
   if (question_ == Question::transactions) return take_transactions(result);
+  if (question_ == Question::history) return take_history(result);
+  take_position(result);
+}
+
+void NodeProbe::take_position(const LibpqResult& result) {
   const bool full = question_ == Question::full;
   const auto in_recovery = decode<std::uint8_t>(result.value(0, 0));
   const auto position = decode<std::uint64_t>(result.value(0, 1));
-  const auto timeline = decode<std::uint32_t>(result.value(0, 2));
+  const auto flushed = decode<std::uint64_t>(result.value(0, 2));
+  const auto timeline = decode<std::uint32_t>(result.value(0, 3));
   if (result.rows() != 1 || !in_recovery || (full && !timeline)) {
     return on_refused("the answer to a probe makes no sense");
   }
   state_ = State::ready;
   refusals_ = 0;
   const bool recovering = *in_recovery != 0;
-  if (full) primary_ = !recovering;
+  if (full) {
+    primary_ = !recovering;
+    awaits_standbys_ = decode<std::uint8_t>(result.value(0, 5)).value_or(1) != 0;
+  }
   if (recovering) {
     if (timeline) timeline_ = std::max(timeline_, routing::TimelineId{*timeline});
   } else if (full) {
@@ -262,17 +252,57 @@ void NodeProbe::on_result(const LibpqResult& result) {
   observation.answered_at = Clock::now();
   observation.in_recovery = recovering;
   observation.system_identifier = system_identifier_;
+  observation.server_start = server_start_;
   observation.timeline = timeline_;
+  observation.awaits_standbys = awaits_standbys_;
   observation.position = {position.value_or(0)};
-  if (!recovering) {
-    observation.position =
-        routing::without_page_header(observation.position, wal_segment_size_, wal_block_size_);
+  if (recovering) return deliver(observation);
+  observation.position =
+      routing::without_page_header(observation.position, wal_segment_size_, wal_block_size_);
+  observation.flushed = {flushed.value_or(0)};
+  if (!full) return deliver(observation);
+  const HistoryRights rights{HistoryQuestion::parse_source(result.value(0, 4)),
+                             decode<std::uint8_t>(result.value(0, 6)).value_or(0) != 0};
+  if (const auto query = history_.next(timeline_, rights, observation.answered_at)) {
+    // Whoever hears of a new timeline hears at once what of the old one is on it.
+    unfinished_ = std::move(observation);
+    question_ = Question::history;
+    state_ = State::asking;
+    return connection_.query(query->c_str(), kHistoryTimeLimit * settings_.probe_timeout);
   }
+  deliver(observation, rights.source == HistorySource::none ? "the monitor's role may not read it" : "");
+}
+
+void NodeProbe::take_history(const LibpqResult& result) {
+  auto answer = history_.answered(result.value(0, 0), result.value(0, 1));
+  if (!answer) return deliver_without_history("what was read is not the history of the primary's timeline");
+  state_ = State::ready;
+  if (const auto& ancestors = answer->history.ancestors(); !ancestors.empty()) {
+    unfinished_->shutdown_at = routing::find_shutdown_checkpoint(
+        answer->tail, ancestors.back().end, ancestors.back().timeline, {wal_segment_size_, wal_block_size_});
+  }
+  unfinished_->history = std::move(answer->history);
+  deliver(*std::exchange(unfinished_, std::nullopt));
+}
+
+void NodeProbe::deliver_without_history(std::string_view why) {
+  state_ = State::ready;
+  deliver(*std::exchange(unfinished_, std::nullopt), why);
+}
+
+void NodeProbe::deliver(const routing::Observation& observation, std::string_view history_unreadable) {
   listener_.observed(observation);
+  if (!history_unreadable.empty() && state_ != State::stopped)
+    listener_.history_unreadable(node_, history_unreadable);
   ask_next();
 }
 
 void NodeProbe::on_refused(std::string_view why) {
+  if (state_ == State::asking && question_ == Question::history) {
+    if (const auto query = history_.instead())
+      return connection_.query(query->c_str(), kHistoryTimeLimit * settings_.probe_timeout);
+    return deliver_without_history(why);
+  }
   const bool preparing = state_ == State::preparing;
   state_ = State::ready;
   if (preparing || ++refusals_ > kRefusalsTolerated) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "pools/callback_guard.hpp"
+#include "pools/history_question.hpp"
 #include "pools/libpq_connection.hpp"
 #include "pools/pool_settings.hpp"
 #include "routing/cluster_reducer.hpp"
@@ -26,8 +28,13 @@ class ProbeListener {
   virtual bool asking_transactions(routing::NodeId node) = 0;
   virtual void resolved(const routing::NodeResolved& address) = 0;
   virtual void observed(const routing::Observation& observation) = 0;
-  /// The ids of all transactions that may have been committing from the question to the answer, in any order.
-  virtual void transactions(routing::NodeId node, std::vector<std::uint32_t> xids) = 0;
+  /// `node` is writable, and the history of its timeline, this one or the next, cannot be read; told after
+  /// the observation, again and again. An observation with a history says that it can.
+  virtual void history_unreadable(routing::NodeId node, std::string_view why) = 0;
+  /// The ids of all transactions that may have been committing from the question to the answer, in any order;
+  /// and those of them that wait for a synchronous standby.
+  virtual void transactions(routing::NodeId node, std::vector<std::uint32_t> xids,
+                            std::vector<std::uint32_t> awaiting) = 0;
   virtual void unanswered(routing::NodeId node) = 0;
   virtual void lost(routing::NodeId node, std::string_view why) = 0;
 
@@ -43,8 +50,9 @@ class NodeProbe final : private LibpqClient {
 
   /// `incarnations` counts the probe connections of all nodes; all references must outlive the probe.
   NodeProbe(boost::asio::io_context& io, CallbackGuard& guard, const ClusterSettings& settings,
-            routing::NodeId node, std::uint64_t& incarnations, ProbeListener& listener);
+            routing::NodeId node, NodeAddress address, std::uint64_t& incarnations, ProbeListener& listener);
 
+  /// Also after stop().
   void start();
   void stop();
   /// The full question as soon as the one under way is answered; ends a pause between two attempts to
@@ -58,7 +66,7 @@ class NodeProbe final : private LibpqClient {
  private:
   enum class State : std::uint8_t { stopped, pausing, resolving, connecting, preparing, ready, asking };
 
-  enum class Question : std::uint8_t { full, position, transactions };
+  enum class Question : std::uint8_t { full, position, transactions, history };
 
   void attempt();
   void resolve();
@@ -69,15 +77,20 @@ class NodeProbe final : private LibpqClient {
   void set_timer(Clock::time_point at);
   void take_constants(const LibpqResult& result);
   void take_transactions(const LibpqResult& result);
+  void take_position(const LibpqResult& result);
+  void take_history(const LibpqResult& result);
+  void deliver_without_history(std::string_view why);
+  void deliver(const routing::Observation& observation, std::string_view history_unreadable = {});
   void on_connected() override;
   void on_result(const LibpqResult& result) override;
   void on_refused(std::string_view why) override;
   void on_lost(std::string_view why) override;
-  [[nodiscard]] const NodeAddress& address() const { return settings_.nodes[routing::index(node_)]; }
+  [[nodiscard]] const NodeAddress& address() const { return address_; }
 
   CallbackGuard& guard_;
   const ClusterSettings& settings_;
   routing::NodeId node_;
+  const NodeAddress address_;
   std::uint64_t& incarnations_;
   ProbeListener& listener_;
   LibpqConnection connection_;
@@ -100,10 +113,14 @@ class NodeProbe final : private LibpqClient {
   // Of this incarnation.
   std::uint64_t incarnation_ = 0;
   std::uint64_t system_identifier_ = 0;
+  std::int64_t server_start_ = 0;
   std::uint64_t wal_segment_size_ = 0;
   std::uint64_t wal_block_size_ = 0;
   routing::TimelineId timeline_;  // a recovering server never goes back to an older one
   bool primary_ = false;          // the last full answer said so
+  bool awaits_standbys_ = false;  // likewise
+  HistoryQuestion history_;
+  std::optional<routing::Observation> unfinished_;  // waits for its history
 };
 
 }  // namespace tidemark::pools

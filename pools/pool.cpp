@@ -1,6 +1,7 @@
 #include "pools/pool.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace tidemark::pools {
@@ -8,10 +9,14 @@ namespace tidemark::pools {
 namespace {
 constexpr std::chrono::milliseconds kFirstBackoff{20};
 constexpr std::chrono::milliseconds kLastBackoff{1000};
-/// While a limit forbids a new connection, the neighbours are asked again this often.
-constexpr std::chrono::milliseconds kHungerInterval{10};
+/// While clients wait, the limits are tried and the neighbours are asked again this often.
+constexpr std::chrono::milliseconds kTick{10};
+/// How long a pool without any connection waits for a limit that others take up before they must make room.
+constexpr std::chrono::milliseconds kStarvation{100};
 /// Logins to a node at one time, so that a burst of clients does not become a storm of forks there.
 constexpr std::size_t kConcurrentLogins = 8;
+/// invalid_password: what we know of the user may be out of date.
+constexpr protocol::Sqlstate kInvalidPassword{"28P01"};
 /// How many idle connections are looked at for one with the wanted settings.
 constexpr std::size_t kSettingsSearch = 8;
 }  // namespace
@@ -27,15 +32,18 @@ Pool::Pool(PoolHost& host, const PoolSettings& settings, ServerLimits& limits, P
     : host_(host),
       settings_(settings),
       limits_(limits),
-      count_(limits.pool(key)),
       key_(std::move(key)),
+      count_(limits.join(key_, idle_count_)),
       node_name_(std::move(node_name)),
       identity_(std::move(identity)),
-      retry_(host.reactor(), [this] { open_as_needed(); }) {}
+      random_(static_cast<std::minstd_rand::result_type>(std::hash<std::string>{}(host.nonce()))),
+      tick_(host.reactor(), [this] { on_tick(); }) {}
 
 Pool::~Pool() {
   for (Waiter* waiter : waiters_) waiter->queue_ = nullptr;
+  end_starving();
   for (std::size_t i = 0; i < all_.size(); ++i) limits_.release(count_, key_.node);
+  limits_.leave(count_, idle_count_);
 }
 
 ServerConnection* Pool::take_idle(ServerHolder& holder, Reactor::TimePoint vouched_until,
@@ -54,128 +62,222 @@ ServerConnection* Pool::take_idle(ServerHolder& holder, Reactor::TimePoint vouch
   if (chosen == idle_.size()) return nullptr;
   ServerConnection* server = idle_[chosen];
   idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(chosen));
+  note_idle();
   server->lease(holder);
   return server;
 }
 
 void Pool::wait(Waiter& waiter) {
+  if (waiters_.empty()) asked_neighbours_ = false;
   waiter.queue_ = &waiters_;
   waiter.place_ = waiters_.insert(waiters_.end(), &waiter);
   open_as_needed();
 }
 
+void Pool::on_tick() {
+  if (waiters_.empty()) return end_starving();
+  // Who can go elsewhere need not wait until this node is tried again.
+  if (hold_ == Hold::refused && all_.size() == connecting_ && limits_.breaker(key_.node).is_open()) {
+    protocol::LoginFailure failure;
+    failure.text = "logins to the node fail, so it is tried only now and then";
+    failure.code = protocol::Sqlstate{"08006"};
+    fail_waiters(last_failure_.value_or(failure), false);
+  }
+  if (limits_.idle_elsewhere(count_, idle_count_) > 0) note_hunger();
+  open_as_needed();
+}
+
+/// Opens what the waiters need, as far as the limits allow. Tells nobody anything from within.
 void Pool::open_as_needed() {
+  if (waiters_.empty()) return end_starving();
   const auto now = host_.reactor().now();
-  while (waiters_.size() > connecting_ && connecting_ < kConcurrentLogins) {
+  tick_.expires_at(now + kTick);
+  // A neighbour's idle connection is here sooner than a new one; whoever it does not reach is seen to at the
+  // next tick.
+  std::size_t borrowed = 0;
+  if (!asked_neighbours_) {
+    asked_neighbours_ = true;
+    borrowed = limits_.idle_elsewhere(count_, idle_count_);
+    if (borrowed > 0) note_hunger();
+  }
+  auto& breaker = limits_.breaker(key_.node);
+  hold_ = Hold::connecting;
+  while (waiters_.size() > connecting_ + borrowed && connecting_ < kConcurrentLogins) {
     if (now < retry_at_) {
-      if (!retry_.armed()) retry_.expires_at(retry_at_);
+      hold_ = Hold::refused;
       return;
     }
     const SocketAddress address = host_.address_of(key_.node);
-    if (address.host.empty()) {
-      retry_.expires_at(now + kFirstBackoff);
+    if (address.host.empty()) return;
+    const auto refusal = limits_.acquire(count_, key_.node, starves_for_ != ServerLimits::Refusal::none);
+    if (refusal != ServerLimits::Refusal::none) return note_refusal(refusal);
+    if (!breaker.may_try(now)) {
+      limits_.release(count_, key_.node);
+      hold_ = Hold::refused;
       return;
     }
-    switch (limits_.acquire(count_, key_.node)) {
-      case ServerLimits::Refusal::none:
-        open_one(address);
-        break;
-      case ServerLimits::Refusal::pool_full:
-        note_hunger();
-        return;
-      case ServerLimits::Refusal::node_full:
-        host_.ask_to_shed(key_.node);
-        note_hunger();
-        return;
-    }
+    end_starving();
+    open_one(address);
   }
+}
+
+void Pool::note_refusal(ServerLimits::Refusal refusal) {
+  using Refusal = ServerLimits::Refusal;
+  note_hunger();
+  if (refusal == Refusal::pool_full) {
+    hold_ = Hold::pool_full;
+    return;
+  }
+  hold_ = refusal == Refusal::node_full   ? Hold::node_full
+          : refusal == Refusal::user_full ? Hold::user_full
+                                          : Hold::database_full;
+  host_.ask_to_shed({key_, refusal});
+  if (count_.open.load(std::memory_order_relaxed) != 0) return end_starving();
+  const auto now = host_.reactor().now();
+  if (!hungry_since_) hungry_since_ = now;
+  if (now - *hungry_since_ < kStarvation || starves_for_ == refusal) return;
+  if (starves_for_ != Refusal::none) limits_.fed(count_, starves_for_);
+  starves_for_ = refusal;
+  limits_.starve(count_, refusal);
+}
+
+void Pool::end_starving() {
+  hungry_since_.reset();
+  if (starves_for_ == ServerLimits::Refusal::none) return;
+  limits_.fed(count_, starves_for_);
+  starves_for_ = ServerLimits::Refusal::none;
 }
 
 void Pool::note_hunger() {
   const std::uint64_t bit = std::uint64_t{1} << host_.worker_number();
   if ((count_.hungry_workers.fetch_or(bit, std::memory_order_seq_cst) & bit) == 0) host_.ask_for_idle(key_);
-  retry_.expires_at(host_.reactor().now() + kHungerInterval);
 }
 
 void Pool::open_one(const SocketAddress& address) {
   protocol::LoginRequest request;
   request.user = identity_->user;
   request.database = identity_->database;
-  auto login = std::make_unique<protocol::LoginMachine>(std::move(request), identity_->credential,
-                                                        identity_->scram_keys, host_.nonce());
+  const auto tls = host_.tls();
+  // As with libpq, what goes through a Unix socket is not encrypted.
+  request.ssl_mode = address.is_unix() ? protocol::SslMode::disable : tls->servers.mode;
+  const auto secrets = identity_->secrets->load();
+  auto login = std::make_unique<protocol::LoginMachine>(std::move(request), secrets->credential, std::nullopt,
+                                                        host_.nonce());
+  for (const auto& keys : secrets->keys) login->also_know(keys);
   auto server = std::make_unique<ServerConnection>(key_.node, node_name_);
   ServerConnection& opened = *server;
   all_.push_back(std::move(server));
   ++connecting_;
-  opened.open(host_.reactor(), address, std::move(login), *this,
+  opened.open(host_.reactor(), address, std::move(login), tls->for_servers, *this,
               host_.reactor().now() + settings_.connect_timeout);
 }
 
 void Pool::on_login_ready(ServerConnection& server) {
   --connecting_;
+  limits_.breaker(key_.node).succeeded();
   backoff_ = {};
-  if (server.scram_keys() && identity_->credential && identity_->credential->password() != nullptr &&
-      (!identity_->scram_keys || !(*identity_->scram_keys == *server.scram_keys()))) {
-    // The next login of this user is spared its PBKDF2.
-    auto better = std::make_shared<LoginIdentity>(*identity_);
-    better->scram_keys = server.scram_keys();
-    identity_ = std::move(better);
-  }
+  retry_at_ = {};
+  failures_in_row_ = 0;
+  last_failure_.reset();
+  // The next login of this user, to any node and on any worker, is spared its PBKDF2.
+  if (server.scram_keys()) identity_->secrets->learn(*server.scram_keys());
   serve_or_idle(server);
   open_as_needed();
 }
 
 void Pool::on_login_failed(ServerConnection& server, const protocol::LoginFailure& failure) {
   --connecting_;
+  const auto now = host_.reactor().now();
   host_.events().server_failed(node_name_, key_.database, key_.user, failure.text);
   remove(server);
+  last_failure_ = failure;
+  if (failure.kind == protocol::LoginFailureKind::no_credential || failure.code == kInvalidPassword)
+    identity_->secrets->doubt();
+  const bool passing = is_passing(failure);
+  if (passing) limits_.breaker(key_.node).failed(now);
   backoff_ = std::clamp(2 * backoff_, kFirstBackoff, kLastBackoff);
-  retry_at_ = host_.reactor().now() + backoff_;
+  // Not all pools of all workers at the same moment.
+  std::uniform_int_distribution<std::int64_t> spread(backoff_.count() / 2, backoff_.count());
+  retry_at_ = now + std::chrono::milliseconds(spread(random_));
+  ++failures_in_row_;
+  if (waiters_.empty()) return;
   const bool others_may_serve = all_.size() > connecting_;
-  if (others_may_serve && failure.kind == protocol::LoginFailureKind::server_error) {
-    if (!waiters_.empty()) retry_.expires_at(retry_at_);
-    return;
+  if (!others_may_serve || failure.kind != protocol::LoginFailureKind::server_error) {
+    if (passing && failures_in_row_ == 1) {
+      // One login that failed is one client's bad luck: the one who came last tries again, or elsewhere.
+      Waiter* last = waiters_.back();
+      last->leave();
+      last->on_server_unavailable(failure);
+    } else {
+      fail_waiters(failure, true);
+    }
   }
-  fail_waiters(failure);
+  if (!waiters_.empty() && !tick_.armed()) tick_.expires_at(now + kTick);
 }
 
-void Pool::fail_waiters(const protocol::LoginFailure& failure) {
+void Pool::fail_waiters(const protocol::LoginFailure& failure, bool all) {
   std::list<Waiter*> failed;
-  failed.swap(waiters_);
-  for (Waiter* waiter : failed) waiter->queue_ = &failed;
+  for (auto place = waiters_.begin(); place != waiters_.end();) {
+    const auto next = std::next(place);
+    if (all || (*place)->can_go_elsewhere()) {
+      (*place)->queue_ = &failed;
+      failed.splice(failed.end(), waiters_, place);
+    }
+    place = next;
+  }
+  // What follows may replace last_failure_.
+  const protocol::LoginFailure told = failure;  // NOLINT(performance-unnecessary-copy-initialization)
   while (!failed.empty()) {
     Waiter* waiter = failed.front();
     waiter->leave();
-    waiter->on_server_unavailable(failure);
+    waiter->on_server_unavailable(told);
   }
 }
 
-void Pool::serve_or_idle(ServerConnection& server) {
-  const std::uint64_t own_bit = std::uint64_t{1} << host_.worker_number();
+void Pool::for_each_waiter(const std::function<void(Waiter&, std::size_t)>& visit) {
+  const std::vector<Waiter*> waiters(waiters_.begin(), waiters_.end());
+  std::size_t before = 0;
+  for (Waiter* waiter : waiters) visit(*waiter, before++);
+}
+
+/// With clients waiting on both sides, every second connection goes to the neighbour, to each in turn.
+bool Pool::give_to_neighbour(ServerConnection& server) {
+  const unsigned own = host_.worker_number();
+  const std::uint64_t own_bit = std::uint64_t{1} << own;
   const std::uint64_t hungry = count_.hungry_workers.load(std::memory_order_relaxed);
-  if (hungry != 0) [[unlikely]] {
-    if (waiters_.empty() && (hungry & own_bit) != 0) {
-      count_.hungry_workers.fetch_and(~own_bit, std::memory_order_seq_cst);
-    }
-    // With clients waiting on both sides, every second connection goes to the neighbour.
-    if (const std::uint64_t others = hungry & ~own_bit; others != 0 && (waiters_.empty() || generous_turn_)) {
-      generous_turn_ = false;
-      const auto worker = static_cast<unsigned>(__builtin_ctzll(others));
-      count_.hungry_workers.fetch_and(~(std::uint64_t{1} << worker), std::memory_order_seq_cst);
-      server.detach();
-      host_.hand_over(key_, worker, release_ownership(server));
-      return;
-    }
+  if (waiters_.empty() && (hungry & own_bit) != 0) {
+    count_.hungry_workers.fetch_and(~own_bit, std::memory_order_seq_cst);
+  }
+  const std::uint64_t others = hungry & ~own_bit;
+  if (others == 0 || (!waiters_.empty() && !generous_turn_)) {
     generous_turn_ = true;
+    return false;
+  }
+  generous_turn_ = false;
+  const std::uint64_t after = others & ~((own_bit << 1) - 1);
+  const auto worker = static_cast<unsigned>(__builtin_ctzll(after != 0 ? after : others));
+  count_.hungry_workers.fetch_and(~(std::uint64_t{1} << worker), std::memory_order_seq_cst);
+  server.detach();
+  host_.hand_over(key_, worker, release_ownership(server));
+  return true;
+}
+
+void Pool::serve_or_idle(ServerConnection& server) {
+  if (drained_) [[unlikely]]
+    return remove(server);
+  if (count_.hungry_workers.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    if (give_to_neighbour(server)) return;
   }
   server.make_idle(*this);
   idle_.push_back(&server);
+  note_idle();
   // A waiter may give it back from within the call: then it is this loop's turn again, however many wait.
   if (serving_) return;
   serving_ = true;
   while (!waiters_.empty() && !idle_.empty()) {
     ServerConnection* next = idle_.back();
     idle_.pop_back();
+    note_idle();
     Waiter* waiter = waiters_.front();
     waiter->leave();
     next->lease(waiter->holder());
@@ -189,7 +291,25 @@ void Pool::give_back(ServerConnection& server) {
     // A cancel request may still hit it: it must not hit the next client.
     return discard(server);
   }
+  if (limits_.must_yield(count_)) [[unlikely]] {
+    // A pool without any connection waits for the limit that this one takes up.
+    return discard(server);
+  }
+  if (is_too_old(server, host_.reactor().now())) [[unlikely]]
+    return discard(server);
   serve_or_idle(server);
+}
+
+/// At a time of each connection's own in the last tenth of server_lifetime, so that connections that were
+/// opened together do not all end together.
+bool Pool::is_too_old(const ServerConnection& server, Reactor::TimePoint now) const {
+  const auto age = now - server.established_at();
+  if (age <= settings_.server_lifetime / 10 * 9) [[likely]]
+    return false;
+  const auto process = server.cancel_key() ? static_cast<std::uint32_t>(server.cancel_key()->process_id) : 0U;
+  constexpr std::uint32_t kSteps = 1024;
+  const auto step = (process * 2654435769U) >> 22U;  // Fibonacci hashing: neighbouring ids lie apart
+  return age > settings_.server_lifetime / 10 * 9 + settings_.server_lifetime / 10 / kSteps * (step + 1);
 }
 
 std::unique_ptr<ServerConnection> Pool::release_ownership(ServerConnection& server) {
@@ -216,12 +336,14 @@ void Pool::adopt(std::unique_ptr<ServerConnection> server) {
   all_.push_back(std::move(server));
   if (!adopted.attach(host_.reactor(), *this)) return remove(adopted);
   serve_or_idle(adopted);
+  open_as_needed();
 }
 
 void Pool::offer_idle_to(unsigned worker) {
   if (idle_.empty() || !waiters_.empty()) return;
   ServerConnection* server = idle_.back();
   idle_.pop_back();
+  note_idle();
   count_.hungry_workers.fetch_and(~(std::uint64_t{1} << worker), std::memory_order_seq_cst);
   server->detach();
   host_.hand_over(key_, worker, release_ownership(*server));
@@ -231,6 +353,7 @@ bool Pool::shed_one() {
   if (idle_.empty() || !waiters_.empty()) return false;
   ServerConnection* oldest = idle_.front();
   idle_.erase(idle_.begin());
+  note_idle();
   remove(*oldest);
   return true;
 }
@@ -239,22 +362,35 @@ void Pool::close_idle() {
   while (!idle_.empty()) {
     ServerConnection* server = idle_.back();
     idle_.pop_back();
+    note_idle();
     remove(*server);
   }
+}
+
+void Pool::set_drained(bool drained) {
+  drained_ = drained;
+  if (drained_) close_idle();
 }
 
 void Pool::maintain(Reactor::TimePoint now) {
   std::vector<ServerConnection*> old;
   for (ServerConnection* server : idle_) {
-    if (now - server->idle_since() > settings_.server_idle_timeout ||
-        now - server->established_at() > settings_.server_lifetime) {
+    if (now - server->idle_since() > settings_.server_idle_timeout || is_too_old(*server, now))
       old.push_back(server);
-    }
   }
   for (ServerConnection* server : old) {
-    std::erase(idle_, server);
+    forget_idle(*server);
     remove(*server);
   }
+}
+
+void Pool::forget_idle(ServerConnection& server) {
+  std::erase(idle_, &server);
+  note_idle();
+}
+
+void Pool::for_each(const std::function<void(const ServerConnection&)>& visit) const {
+  for (const auto& server : all_) visit(*server);
 }
 
 void Pool::for_each_leased(const std::function<void(ServerConnection&)>& visit) {
@@ -275,7 +411,7 @@ void Pool::on_server_events(ServerConnection& server, IoEvents events) {
     server.readable = false;
     return;
   }
-  std::erase(idle_, &server);
+  forget_idle(server);
   host_.events().server_failed(
       node_name_, key_.database, key_.user,
       got.closed ? "the server closed an idle connection" : "an idle server connection spoke");

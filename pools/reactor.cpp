@@ -133,7 +133,8 @@ void Reactor::run(const std::function<void()>& before_events, const std::functio
     if (woken) {
       std::uint64_t ignored = 0;
       [[maybe_unused]] const auto got = ::read(wake_fd_, &ignored, sizeof ignored);
-      wake_pending_.store(false, std::memory_order_seq_cst);
+      // An exchange, so that what was done before a wake() that wrote nothing is seen from here on.
+      wake_pending_.exchange(false, std::memory_order_seq_cst);
     }
     before_events();
     if (woken) run_posted();

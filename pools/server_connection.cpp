@@ -11,11 +11,14 @@ ServerConnection::~ServerConnection() {
 }
 
 void ServerConnection::open(Reactor& reactor, const SocketAddress& address,
-                            std::unique_ptr<protocol::LoginMachine> login, LoginObserver& observer,
+                            std::unique_ptr<protocol::LoginMachine> login,
+                            std::shared_ptr<const TlsContext> tls, LoginObserver& observer,
                             Reactor::TimePoint deadline) {
   reactor_ = &reactor;
+  opened_at_ = Reactor::Clock::now();
   address_ = address;
   login_ = std::move(login);
+  tls_ = std::move(tls);
   observer_ = &observer;
   state_ = State::connecting;
   deadline_ = std::make_unique<Reactor::Timer>(reactor, [this] {
@@ -73,9 +76,12 @@ void ServerConnection::on_events(IoEvents events) {
       break;
     case State::login:
       if (events.writable && !socket.flush()) return fail("the connection broke during login");
-      if (events.readable) read_login();
+      if (events.readable) in_tls_handshake_ ? continue_tls() : read_login();
       break;
     case State::idle:
+      // Only TLS can have said something here: a leased connection that is blocked is not given back.
+      if (events.writable && socket.blocked() && !socket.flush()) events.broken = true;
+      [[fallthrough]];
     case State::leased:
       if (events.readable) readable = true;
       if (events.peer_closed || events.broken) ended = true;
@@ -107,9 +113,31 @@ void ServerConnection::read_login() {
     partial.erase(0, progress.consumed);
     if (!output.empty() && !socket.send(output)) return fail("the connection broke during login");
     if (progress.status == protocol::LoginMachine::Status::failed) return fail(login_->failure());
+    if (progress.status == protocol::LoginMachine::Status::start_tls) return start_tls();
     if (progress.status == protocol::LoginMachine::Status::ready) return ready();
     // On until nothing is there: the end of the stream may have come with these bytes, in one edge.
   }
+}
+
+void ServerConnection::start_tls() {
+  // What came in the clear behind the answer to SSLRequest could have been put there by anybody.
+  if (!partial.empty() || !tls_) return fail("the server sent data in the clear before the TLS handshake");
+  socket.start_tls_client(tls_, address_.name);
+  in_tls_handshake_ = true;
+  continue_tls();
+}
+
+void ServerConnection::continue_tls() {
+  const auto handshake = socket.continue_handshake();
+  if (handshake.status == Socket::Handshake::Status::again) return;
+  if (handshake.status == Socket::Handshake::Status::failed)
+    return fail("no TLS connection to the server: " + handshake.text);
+  in_tls_handshake_ = false;
+  tls_.reset();
+  std::string output;
+  login_->on_tls(socket.tls_peer().server_end_point, output);
+  if (!socket.send(output)) return fail("the connection broke during login");
+  read_login();
 }
 
 void ServerConnection::ready() {
@@ -125,6 +153,7 @@ void ServerConnection::ready() {
   if (const auto* standby = protocol::find_parameter(parameters_, "in_hot_standby"))
     in_hot_standby_ = *standby == "on";
   login_.reset();
+  tls_.reset();
   deadline_.reset();
   partial.shrink_to_fit();
   established_at_ = Reactor::Clock::now();

@@ -49,9 +49,9 @@ class ServerConnection final : public EventHandler {
   ServerConnection& operator=(const ServerConnection&) = delete;
 
   /// Connects and logs in; `observer` hears the end, also when the deadline passes. Never calls it from
-  /// within.
+  /// within. `tls`: null if the login's ssl_mode is disable.
   void open(Reactor& reactor, const SocketAddress& address, std::unique_ptr<protocol::LoginMachine> login,
-            LoginObserver& observer, Reactor::TimePoint deadline);
+            std::shared_ptr<const TlsContext> tls, LoginObserver& observer, Reactor::TimePoint deadline);
 
   void lease(ServerHolder& holder);
   void make_idle(ServerHolder& pool);
@@ -67,6 +67,8 @@ class ServerConnection final : public EventHandler {
   [[nodiscard]] routing::NodeId node() const { return node_; }
   [[nodiscard]] const std::string& node_name() const { return node_name_; }
   [[nodiscard]] const SocketAddress& address() const { return address_; }
+  /// When it was begun to connect: the server has read its settings later.
+  [[nodiscard]] Reactor::TimePoint opened_at() const { return opened_at_; }
   /// When the login ended. A node's observation vouches for this connection only if it was asked for later.
   [[nodiscard]] Reactor::TimePoint established_at() const { return established_at_; }
   [[nodiscard]] Reactor::TimePoint idle_since() const { return idle_since_; }
@@ -83,15 +85,20 @@ class ServerConnection final : public EventHandler {
   protocol::Pipeline pipeline;
   PreparedStatements prepared;
   SettingsPointer settings;  ///< applied; null until the first session
-  std::string partial;       ///< start of a message whose rest has not come
-  bool readable = false;     ///< there may be bytes that were not received yet
-  bool ended = false;        ///< the server will send no more: its end of stream is still to be received
+  /// Parameters that its login gave other values than those of its peers: part of what each session needs.
+  SettingsPointer peculiarities;
+  std::uint64_t last_session = 0;  ///< who used it last, by a number that is never 0
+  std::string partial;             ///< start of a message whose rest has not come
+  bool readable = false;           ///< there may be bytes that were not received yet
+  bool ended = false;  ///< the server will send no more: its end of stream is still to be received
   /// CancelRequests under way to this server process; shared with their senders, who may outlive it.
   std::shared_ptr<std::uint32_t> cancels;
 
  private:
   void on_connected();
   void read_login();
+  void start_tls();
+  void continue_tls();
   void fail(const protocol::LoginFailure& failure);
   void fail(std::string text);
   void ready();
@@ -105,9 +112,12 @@ class ServerConnection final : public EventHandler {
   State state_ = State::closed;
   bool watched_ = false;
   bool in_hot_standby_ = false;
+  bool in_tls_handshake_ = false;
+  Reactor::TimePoint opened_at_{};
   Reactor::TimePoint established_at_{};
   Reactor::TimePoint idle_since_{};
   std::unique_ptr<protocol::LoginMachine> login_;
+  std::shared_ptr<const TlsContext> tls_;  // until the login is done
   std::unique_ptr<Reactor::Timer> deadline_;
   protocol::ParameterList parameters_;
   std::optional<protocol::CancelKey> cancel_key_;

@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "pools/tls_stream.hpp"
+
 namespace tidemark::pools {
 
 namespace {
@@ -66,10 +68,17 @@ void tune_stream(int descriptor, int family) {
 
 }  // namespace
 
+Socket::Socket() = default;
+Socket::Socket(int descriptor) : descriptor_(descriptor) {}
+Socket::~Socket() {
+  close();
+}
+
 Socket::Socket(Socket&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       kept_(std::move(other.kept_)),
-      sent_(std::exchange(other.sent_, 0)) {
+      sent_(std::exchange(other.sent_, 0)),
+      tls_(std::move(other.tls_)) {
   other.kept_.clear();
 }
 
@@ -80,18 +89,45 @@ Socket& Socket::operator=(Socket&& other) noexcept {
     kept_ = std::move(other.kept_);
     other.kept_.clear();
     sent_ = std::exchange(other.sent_, 0);
+    tls_ = std::move(other.tls_);
   }
   return *this;
 }
 
 void Socket::close() {
+  if (tls_) {
+    tls_->say_goodbye(wire());
+    tls_.reset();
+  }
   if (descriptor_ >= 0) ::close(descriptor_);
   descriptor_ = -1;
   kept_.clear();
   sent_ = 0;
 }
 
+TlsWire Socket::wire() const {
+  return {descriptor_, &kept_, &sent_};
+}
+
+void Socket::start_tls_server(std::shared_ptr<const TlsContext> context, std::string_view received) {
+  tls_ = std::make_unique<TlsStream>(std::move(context), received, nullptr);
+}
+
+void Socket::start_tls_client(std::shared_ptr<const TlsContext> context, const std::string& host) {
+  tls_ = std::make_unique<TlsStream>(std::move(context), std::string_view{}, &host);
+}
+
+Socket::Handshake Socket::continue_handshake() {
+  return tls_->continue_handshake(wire());
+}
+
+TlsPeer Socket::tls_peer() const {
+  return tls_->peer();
+}
+
 Socket::Received Socket::receive(char* data, std::size_t size) {
+  if (tls_) [[unlikely]]
+    return tls_->receive(wire(), data, size);
   for (;;) {
     const ssize_t got = ::recv(descriptor_, data, size, 0);
     if (got > 0) return {.bytes = static_cast<std::size_t>(got)};
@@ -103,6 +139,8 @@ Socket::Received Socket::receive(char* data, std::size_t size) {
 }
 
 int Socket::peek() const {
+  if (tls_) [[unlikely]]
+    return tls_->peek(wire());
   unsigned char byte = 0;
   const ssize_t got = ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (got > 0) return byte;
@@ -110,6 +148,8 @@ int Socket::peek() const {
 }
 
 bool Socket::send(std::string_view bytes) {
+  if (tls_) [[unlikely]]
+    return tls_->send(wire(), bytes);
   if (blocked()) {
     kept_.append(bytes);
     return true;
@@ -130,6 +170,8 @@ bool Socket::send(std::string_view bytes) {
 
 bool Socket::send(iovec* parts, std::size_t count) {
   if (count == 1) return send(std::string_view(static_cast<const char*>(parts->iov_base), parts->iov_len));
+  if (tls_) [[unlikely]]
+    return tls_->send(wire(), parts, count);
   if (!blocked()) {
     msghdr message{};
     while (count > 0) {

@@ -32,16 +32,22 @@ void VisibilityWatch::started(routing::NodeId primary, bool wanted, TimePoint no
   begun_ = log_.begin_question();
 }
 
-bool VisibilityWatch::answered(VisibilityQuestions::Xids xids) {
+bool VisibilityWatch::answered(VisibilityQuestions::Xids xids, VisibilityQuestions::Xids awaiting) {
   if (!under_way_) return false;
   under_way_ = false;
   std::sort(xids.begin(), xids.end());
+  std::sort(awaiting.begin(), awaiting.end());
   std::uint64_t settled = questions_.observe(xids);
-  if (begun_) settled = questions_.begin(*begun_, xids);
+  if (begun_) {
+    settled = questions_.begin(*begun_, xids);
+    read_ = *begun_;
+  }
   begun_.reset();
+  const auto awaited_before = std::exchange(awaiting_from_, questions_.first_kept_open(awaiting));
+  log_.note_standbys(read_, awaiting_from_);
   const bool more = settled > settled_;
   unsettling_ = more ? 0 : std::min(unsettling_ + 1, kSlowest);
-  if (!more) return false;
+  if (!more) return awaiting_from_ != awaited_before;
   settled_ = settled;
   log_.settle(settled);
   return true;
@@ -61,6 +67,10 @@ void VisibilityWatch::forget() {
   failed();
   if (questions_.pending()) begin_again_ = true;
   questions_.forget();
+  // Of what was pending nothing is known at another server.
+  read_ = settled_;
+  awaiting_from_ = 0;
+  log_.note_standbys(read_, awaiting_from_);
   unsettling_ = 0;
   node_.reset();
 }

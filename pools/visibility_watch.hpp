@@ -29,8 +29,9 @@ class VisibilityWatch {
   /// A reading of the primary is about to be sent; it begins a question if one is wanted. A `wanted` that
   /// other threads set must have been cleared before.
   void started(routing::NodeId primary, bool wanted, TimePoint now);
-  /// The reading under way; true when it has settled a question.
-  bool answered(VisibilityQuestions::Xids xids);
+  /// The reading under way: the transactions that may be committing, and those of them that wait for a
+  /// standby. True when sessions that wait have to be told of it.
+  bool answered(VisibilityQuestions::Xids xids, VisibilityQuestions::Xids awaiting = {});
   [[nodiscard]] bool under_way(routing::NodeId node) const { return under_way_ && node_ == node; }
   /// The reading under way has no answer, but its server goes on.
   void failed();
@@ -49,7 +50,9 @@ class VisibilityWatch {
   std::optional<std::uint64_t> begun_;  // the question that the reading under way begins
   bool begin_again_ = false;            // a question was begun in vain
   std::uint64_t settled_ = 0;
-  int unsettling_ = 0;  // readings in a row that settled nothing
+  std::uint64_t read_ = 0;           // the last question that has had its first reading
+  std::uint64_t awaiting_from_ = 0;  // as the log has it
+  int unsettling_ = 0;               // readings in a row that settled nothing
   std::optional<TimePoint> last_start_;
   std::optional<TimePoint> wanted_until_;
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "protocol/auth_messages.hpp"
 #include "protocol/bytes.hpp"
 
 namespace tidemark::protocol {
@@ -12,6 +11,10 @@ namespace {
 
 constexpr std::size_t encryption_request_length = 8;
 constexpr std::size_t message_header_length = 5;
+/// The first byte of every TLS connection (RFC 8446, section 5.1): no length of ours begins with it.
+constexpr char tls_handshake_record = 0x16;
+/// What PostgreSQL is called in ALPN (RFC 7301; manual, "SSL Session Encryption").
+constexpr std::string_view alpn_protocol = "postgresql";
 
 /// What somebody who speaks another protocol is told. The first four bytes are enough to tell.
 std::string_view hint_for_foreign_protocol(std::string_view first_bytes) {
@@ -20,9 +23,6 @@ std::string_view hint_for_foreign_protocol(std::string_view first_bytes) {
   const std::string_view start = first_bytes.substr(0, 4);
   if (std::find(http_methods.begin(), http_methods.end(), start) != http_methods.end()) {
     return "This looks like an HTTP request, but this is a PostgreSQL port.";
-  }
-  if (start.starts_with("\x16\x03")) {
-    return "This looks like a TLS handshake without a preceding SSLRequest, which is not supported here.";
   }
   if (start == "PROX" || start == "\r\n\r\n") {
     return "This looks like a PROXY protocol header, which is not supported here.";
@@ -48,11 +48,12 @@ AcceptMachine::Progress AcceptMachine::on_bytes(std::string_view input, std::str
   switch (state_) {
     case State::first_packet:
       return on_first_packet(input, output);
+    case State::tls_handshake:
+      return {0, Want::start_tls};
     case State::secret:
       return {0, Want::secret};
-    case State::sasl_initial:
-    case State::sasl_response:
-      return on_sasl(input, output);
+    case State::authentication:
+      return on_authentication(input, output);
     case State::authenticated:
       return {0, Want::authenticated};
     case State::cancel:
@@ -64,6 +65,8 @@ AcceptMachine::Progress AcceptMachine::on_bytes(std::string_view input, std::str
 }
 
 AcceptMachine::Progress AcceptMachine::on_first_packet(std::string_view input, std::string& output) {
+  const bool is_first_byte = !tls_peer_ && !ssl_request_seen_ && !gssenc_request_seen_;
+  if (is_first_byte && !input.empty() && input[0] == tls_handshake_record) return on_direct_tls(output);
   if (input.size() < 4) return {0, Want::more_bytes};
   const std::size_t length = load_uint32(input.data());
   if (length < min_startup_packet_length || length > max_startup_packet_length) {
@@ -79,7 +82,8 @@ AcceptMachine::Progress AcceptMachine::on_first_packet(std::string_view input, s
   if (result.error == Errc::unsupported_version) {
     const std::string message = "unsupported frontend protocol " +
                                 std::to_string(result.version.major_number) + "." +
-                                std::to_string(result.version.minor_number) + ": server supports 3.0 to 3.0";
+                                std::to_string(result.version.minor_number) + ": server supports 3.0 to 3." +
+                                std::to_string(newest_protocol.minor_number);
     return fatal({.code = sqlstate::feature_not_supported, .message = message}, output);
   }
   if (failed(result.error)) {
@@ -89,10 +93,12 @@ AcceptMachine::Progress AcceptMachine::on_first_packet(std::string_view input, s
                  output);
   }
   if (std::holds_alternative<SslRequest>(result.packet)) {
-    return on_encryption_request(ssl_request_seen_, "SSLRequest", input.size(), output);
+    const char answer = tls_offer_ == TlsOffer::disabled ? 'N' : 'S';
+    return on_encryption_request(ssl_request_seen_, "SSL request", answer, input.size(), output);
   }
   if (std::holds_alternative<GssEncRequest>(result.packet)) {
-    return on_encryption_request(gssenc_request_seen_, "GSSENCRequest", input.size(), output);
+    return on_encryption_request(gssenc_request_seen_, "GSSAPI encryption request", 'N', input.size(),
+                                 output);
   }
   if (auto* key = std::get_if<CancelKey>(&result.packet)) {
     cancel_key_ = std::move(*key);
@@ -103,158 +109,146 @@ AcceptMachine::Progress AcceptMachine::on_first_packet(std::string_view input, s
   return on_startup(length, output);
 }
 
-AcceptMachine::Progress AcceptMachine::on_encryption_request(bool& seen, std::string_view name,
+AcceptMachine::Progress AcceptMachine::on_direct_tls(std::string& output) {
+  if (tls_offer_ == TlsOffer::disabled) {
+    return fatal({.code = sqlstate::protocol_violation,
+                  .message = "received a TLS handshake, but TLS is not enabled here",
+                  .hint = "Connect with sslmode=disable, or enable TLS for this listener."},
+                 output);
+  }
+  direct_tls_ = true;
+  state_ = State::tls_handshake;
+  return {0, Want::start_tls};
+}
+
+AcceptMachine::Progress AcceptMachine::on_encryption_request(bool& seen, std::string_view name, char answer,
                                                              std::size_t available, std::string& output) {
-  if (seen) {
-    const std::string message = "more than one " + std::string(name);
+  if (seen || tls_peer_) {
+    const std::string message = (tls_peer_ ? "received " : "received more than one ") + std::string(name) +
+                                (tls_peer_ ? " on a connection that is encrypted already" : "");
     return fatal({.code = sqlstate::protocol_violation, .message = message}, output);
   }
   seen = true;
   // A client waits for our answer. What stands behind the request already was put there by somebody who hopes
-  // that we read it as if it had come inside the encryption.
+  // that we read it as if it had come inside the encryption (CVE-2021-23222).
   if (available > encryption_request_length) {
     const std::string message = "received unencrypted data after " + std::string(name);
     return fatal({.code = sqlstate::protocol_violation,
                   .message = message,
-                  .detail = "The client has to wait for the answer to its request."},
+                  .detail = "This could be either a client-software bug or evidence of an attempted "
+                            "man-in-the-middle attack."},
                  output);
   }
-  output.push_back('N');
-  return {encryption_request_length, Want::more_bytes};
+  output.push_back(answer);
+  if (answer == 'N') return {encryption_request_length, Want::more_bytes};
+  state_ = State::tls_handshake;
+  return {encryption_request_length, Want::start_tls};
+}
+
+AcceptMachine::Progress AcceptMachine::on_tls(TlsPeer peer, std::string& output) {
+  if (state_ != State::tls_handshake) return on_bytes({}, output);
+  state_ = State::first_packet;
+  tls_peer_ = std::move(peer);
+  // Without it a browser could be led to speak to us (manual, "SSL Session Encryption").
+  if (direct_tls_ && tls_peer_->alpn != alpn_protocol) {
+    return fatal({.code = sqlstate::protocol_violation,
+                  .message = "received direct SSL connection request without ALPN protocol negotiation "
+                             "extension"},
+                 output);
+  }
+  return {0, Want::more_bytes};
 }
 
 AcceptMachine::Progress AcceptMachine::on_startup(std::size_t length, std::string& output) {
+  if (tls_offer_ == TlsOffer::required && !tls_peer_) {
+    return fatal({.code = sqlstate::invalid_authorization_specification,
+                  .message = "connections without TLS are not accepted here",
+                  .hint = "Connect with sslmode=require, or better verify-full."},
+                 output);
+  }
   if (startup_.user().empty()) {
     return fatal({.code = sqlstate::invalid_authorization_specification,
                   .message = "no PostgreSQL user name specified in startup packet"},
                  output);
   }
-  if (const std::string* replication = find_parameter(startup_.parameters, "replication")) {
-    const auto wanted = *replication == "database" ? std::optional<bool>(true) : parse_boolean(*replication);
-    if (!wanted) {
-      return fatal({.code = sqlstate::invalid_parameter_value,
-                    .message = "invalid value for parameter \"replication\"",
-                    .hint = "Valid values are: \"false\", 0, \"true\", 1, \"database\"."},
-                   output);
-    }
-    if (*wanted) {
-      return fatal(
-          {.code = sqlstate::feature_not_supported,
-           .message =
-               "replication connections are not supported by Tidemark; connect to the server directly"},
-          output);
-    }
-    // Off is the normal case, and no server setting: what is left in the list can be forwarded.
-    std::erase_if(startup_.parameters,
-                  [](const auto& parameter) { return parameter.first == "replication"; });
+  if (const Refusal refusal = check_replication(); !refusal.message.empty()) {
+    return fatal({.code = refusal.code, .message = refusal.message, .hint = refusal.hint}, output);
   }
-  if (startup_.version.minor_number > 0 || !startup_.protocol_options.empty()) {
-    append_negotiate_protocol_version(output, startup_.protocol_options);
+  version_ = startup_.version;
+  version_.minor_number = std::min(version_.minor_number, newest_protocol.minor_number);
+  if (version_ != startup_.version || !startup_.protocol_options.empty()) {
+    append_negotiate_protocol_version(output, version_, startup_.protocol_options);
   }
   state_ = State::secret;
   return {length, Want::secret};
 }
 
-AcceptMachine::Progress AcceptMachine::on_secret(AuthMethod method, const Credential* credential,
-                                                 std::string_view nonce, std::string_view process_secret,
-                                                 std::string& output) {
-  if (state_ != State::secret) return on_bytes({}, output);
-  if (method == AuthMethod::trust) {
-    append_authentication_ok(output);
-    state_ = State::authenticated;
-    return {0, Want::authenticated};
+Refusal AcceptMachine::check_replication() {
+  const std::string* value = find_parameter(startup_.parameters, "replication");
+  if (value == nullptr) return {};
+  const auto wanted = *value == "database" ? std::optional<bool>(true) : parse_boolean(*value);
+  if (!wanted) {
+    return {sqlstate::invalid_parameter_value,
+            "invalid value for parameter \"replication\": \"" + *value + "\"",
+            {},
+            "Valid values are: \"false\", 0, \"true\", 1, \"database\"."};
   }
-
-  const std::string_view user = startup_.user();
-  const ScramVerifier* verifier = credential == nullptr ? nullptr : credential->verifier();
-  std::optional<ScramVerifier> made;
-  if (credential != nullptr && credential->password() != nullptr) {
-    made =
-        make_verifier(*credential->password(), derive_salt(process_secret, user), default_scram_iterations);
-    verifier = &*made;
+  if (*wanted) {
+    return {sqlstate::feature_not_supported,
+            "replication connections are not supported by Tidemark",
+            {},
+            "Connect to the primary directly."};
   }
-  // An md5 hash cannot verify SCRAM, so such a user goes the way of the unknown ones.
-  scram_.emplace(verifier, user, nonce, process_secret);
-  append_authentication_sasl(output, {scram_sha_256_mechanism});
-  state_ = State::sasl_initial;
-  return {0, Want::more_bytes};
+  // Off is the normal case, and no server setting: what is left in the list can be forwarded.
+  std::erase_if(startup_.parameters, [](const auto& parameter) { return parameter.first == "replication"; });
+  return {};
 }
 
-AcceptMachine::Progress AcceptMachine::on_sasl(std::string_view input, std::string& output) {
+AcceptMachine::Progress AcceptMachine::on_secret(const AuthDecision& decision, std::string& output) {
+  if (state_ != State::secret) return on_bytes({}, output);
+  state_ = State::authentication;
+  authentication_.emplace(startup_.user(), tls_peer_ ? &*tls_peer_ : nullptr);
+  return after(authentication_->begin(decision, output), 0, output);
+}
+
+AcceptMachine::Progress AcceptMachine::on_authentication(std::string_view input, std::string& output) {
   if (!input.empty() && input[0] != 'p') {
-    const std::string message =
-        "expected SASL response, got message type " + std::to_string(static_cast<unsigned char>(input[0]));
+    const std::string message = "expected " + std::string(authentication_->expected()) +
+                                ", got message type " + std::to_string(static_cast<unsigned char>(input[0]));
     return fatal({.code = sqlstate::protocol_violation, .message = message}, output);
   }
   if (input.size() < message_header_length) return {0, Want::more_bytes};
   const std::size_t length = load_uint32(input.data() + 1);
   if (length < 4 || length > max_message_length) {
-    return fatal({.code = sqlstate::protocol_violation, .message = "invalid length of SASL response"},
-                 output);
+    const std::string message = "invalid length of " + std::string(authentication_->expected());
+    const std::string detail = length < 4 ? std::string()
+                                          : "Before the end of authentication a message may have " +
+                                                std::to_string(max_message_length) + " bytes.";
+    return fatal({.code = sqlstate::protocol_violation, .message = message, .detail = detail}, output);
   }
   if (input.size() < length + 1) return {0, Want::more_bytes};
-  std::string_view data = input.substr(message_header_length, length + 1 - message_header_length);
-
-  std::string reply;
-  if (state_ == State::sasl_initial) {
-    SaslInitialResponse response;
-    if (const Errc error = parse_sasl_initial_response(data, response); failed(error)) {
-      return fatal({.code = sqlstate::protocol_violation,
-                    .message = "malformed SASLInitialResponse",
-                    .detail = describe(error)},
-                   output);
-    }
-    if (response.mechanism != scram_sha_256_mechanism) {
-      return fatal({.code = sqlstate::protocol_violation,
-                    .message = "client selected an invalid SASL authentication mechanism",
-                    .hint = "Offered is SCRAM-SHA-256."},
-                   output);
-    }
-    // The client may leave its first message for a SASLResponse: RFC 4422, section 5, an empty challenge asks
-    // for it.
-    state_ = State::sasl_response;
-    if (!response.data) {
-      append_authentication_sasl_continue(output, {});
-      return {length + 1, Want::more_bytes};
-    }
-    data = *response.data;
-  }
-  if (!scram_started_) {
-    scram_started_ = true;
-    const ScramStep step = scram_->on_client_first(data, reply);
-    if (step.verdict != ScramVerdict::ok) return on_sasl_failure(step, output);
-    append_authentication_sasl_continue(output, reply);
-    return {length + 1, Want::more_bytes};
-  }
-  const ScramStep step = scram_->on_client_final(data, reply);
-  if (step.verdict != ScramVerdict::ok) return on_sasl_failure(step, output);
-  append_authentication_sasl_final(output, reply);
-  append_authentication_ok(output);
-  scram_keys_ = scram_->keys();
-  scram_.reset();
-  state_ = State::authenticated;
-  return {length + 1, Want::authenticated};
+  const std::string_view body = input.substr(message_header_length, length + 1 - message_header_length);
+  return after(authentication_->on_response(body, output), length + 1, output);
 }
 
-AcceptMachine::Progress AcceptMachine::on_sasl_failure(const ScramStep& step, std::string& output) {
-  switch (step.verdict) {
-    case ScramVerdict::wrong_secret: {
-      const std::string message =
-          "password authentication failed for user \"" + std::string(startup_.user()) + "\"";
-      return fatal({.code = sqlstate::invalid_password, .message = message}, output);
-    }
-    case ScramVerdict::unsupported:
-      return fatal({.code = sqlstate::feature_not_supported,
-                    .message = "unsupported SCRAM message",
-                    .detail = step.reason},
-                   output);
-    case ScramVerdict::ok:
-    case ScramVerdict::malformed:
+AcceptMachine::Progress AcceptMachine::after(const AuthStep& step, std::size_t consumed,
+                                             std::string& output) {
+  switch (step.status) {
+    case AuthStep::Status::more:
+      return {consumed, Want::more_bytes};
+    case AuthStep::Status::authenticated:
+      scram_keys_ = authentication_->scram_keys();
+      authentication_.reset();
+      state_ = State::authenticated;
+      return {consumed, Want::authenticated};
+    case AuthStep::Status::refused:
       break;
   }
-  return fatal(
-      {.code = sqlstate::protocol_violation, .message = "malformed SCRAM message", .detail = step.reason},
-      output);
+  return fatal({.code = step.refusal.code,
+                .message = step.refusal.message,
+                .detail = step.refusal.detail,
+                .hint = step.refusal.hint},
+               output);
 }
 
 AcceptMachine::Progress AcceptMachine::refuse(Sqlstate code, std::string_view message, std::string_view hint,
@@ -265,7 +259,8 @@ AcceptMachine::Progress AcceptMachine::refuse(Sqlstate code, std::string_view me
 AcceptMachine::Progress AcceptMachine::fatal(ErrorFields fields, std::string& output) {
   fields.severity = "FATAL";
   append_error_response(output, fields);
-  scram_.reset();
+  refused_with_ = fields.code;
+  authentication_.reset();
   state_ = State::closed;
   return {0, Want::close};
 }

@@ -15,6 +15,7 @@ void append_fields(char type, std::string& out, const ErrorFields& fields) {
   writer.byte('M').cstring(fields.message);
   if (!fields.detail.empty()) writer.byte('D').cstring(fields.detail);
   if (!fields.hint.empty()) writer.byte('H').cstring(fields.hint);
+  if (!fields.routine.empty()) writer.byte('R').cstring(fields.routine);
   writer.byte('\0');
   writer.close();
 }
@@ -52,6 +53,9 @@ Errc parse_error_fields(std::string_view body, ErrorFields& fields) {
         break;
       case 'H':
         fields.hint = value;
+        break;
+      case 'R':
+        fields.routine = value;
         break;
       default:
         break;

@@ -14,8 +14,9 @@ struct ErrorFields {
   std::string_view severity = "ERROR";  ///< never localized: field V, or S from a server that sends no V
   Sqlstate code = {};
   std::string_view message = {};
-  std::string_view detail = {};  ///< empty: absent
-  std::string_view hint = {};    ///< empty: absent
+  std::string_view detail = {};   ///< empty: absent
+  std::string_view hint = {};     ///< empty: absent
+  std::string_view routine = {};  ///< of PostgreSQL's source, where the error was raised; empty: absent
 };
 
 /// Parses the body (what follows the length) of an ErrorResponse or NoticeResponse. Unknown fields are
@@ -23,7 +24,7 @@ struct ErrorFields {
 /// byte and nothing after it. On error `fields` is unspecified.
 [[nodiscard]] Errc parse_error_fields(std::string_view body, ErrorFields& fields);
 
-/// Appends a whole message: S and V (both the given severity), C, M, and D and H when not empty.
+/// Appends a whole message: S and V (both the given severity), C, M, and D, H and R when not empty.
 void append_error_response(std::string& out, const ErrorFields& fields);
 void append_notice_response(std::string& out, const ErrorFields& fields);
 

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "protocol/bytes.hpp"
+
 namespace tidemark::protocol {
 
 namespace {
@@ -69,6 +71,12 @@ std::optional<TargetView> parse_target(std::string_view body) {
   if (!name || !body.empty()) return std::nullopt;
   view.name = *name;
   return view;
+}
+
+std::optional<std::uint32_t> parse_function_oid(std::string_view body) {
+  if (body.size() < 4) return std::nullopt;
+  Reader reader(body);
+  return static_cast<std::uint32_t>(reader.int32());
 }
 
 void append_query(std::string& out, std::string_view sql) {

@@ -1,11 +1,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace tidemark::protocol {
+
+/// A prepared statement's name as a server keeps it: names are cut off at NAMEDATALEN - 1 bytes, so that two
+/// longer ones may be the same (prepare.c: a hash table with keys of that length).
+[[nodiscard]] inline std::string_view statement_name(std::string_view name) {
+  return name.substr(0, 63);
+}
 
 // Views of the frontend messages whose fields we read or rewrite; `body` is a message without its type and
 // length. All give nullopt for bytes that do not follow the manual ("Message Formats").
@@ -34,6 +41,9 @@ struct TargetView {
 };
 [[nodiscard]] std::optional<TargetView> parse_target(std::string_view body);
 
+/// The oid of the function that a FunctionCall names; `body` may be cut off behind it.
+[[nodiscard]] std::optional<std::uint32_t> parse_function_oid(std::string_view body);
+
 // Writers; each appends one whole message.
 void append_query(std::string& out, std::string_view sql);
 void append_parse(std::string& out, std::string_view statement, std::string_view definition);
@@ -42,5 +52,6 @@ void append_bind_head(std::string& out, std::string_view portal, std::string_vie
                       std::size_t rest_size);
 void append_target(std::string& out, char type, char kind, std::string_view name);
 inline constexpr std::string_view kSync{"S\0\0\0\4", 5};
+inline constexpr std::string_view kFlush{"H\0\0\0\4", 5};
 
 }  // namespace tidemark::protocol

@@ -40,6 +40,13 @@ LoginMachine::LoginMachine(LoginRequest request, std::optional<Credential> crede
       nonce_(nonce) {}
 
 void LoginMachine::start(std::string& output) {
+  if (request_.ssl_mode == SslMode::disable) return send_startup(output);
+  append_ssl_request(output);
+  state_ = State::ssl_answer;
+}
+
+void LoginMachine::send_startup(std::string& output) {
+  state_ = State::authentication;
   ParameterList parameters;
   set_parameter(parameters, "user", request_.user);
   set_parameter(parameters, "database", request_.database);
@@ -49,10 +56,46 @@ void LoginMachine::start(std::string& output) {
   append_startup_message(output, parameters);
 }
 
+void LoginMachine::on_tls(std::string_view channel_binding, std::string& output) {
+  if (state_ != State::tls_handshake) return;
+  encrypted_ = true;
+  channel_binding_ = channel_binding;
+  send_startup(output);
+}
+
+LoginMachine::Status LoginMachine::on_ssl_answer(std::string_view input, std::string& output) {
+  const char answer = input[0];
+  if (answer == 'E') {
+    // What it says is not looked at: nobody has vouched for it (CVE-2024-10977).
+    fail(LoginFailureKind::tls_unavailable, "the server answered the SSLRequest with an error");
+    failure_.may_retry_without_tls = request_.ssl_mode == SslMode::prefer;
+    return Status::failed;
+  }
+  if (answer != 'S' && answer != 'N') {
+    return violation("answered the SSLRequest with something else than S or N; it may be no PostgreSQL");
+  }
+  // The server waits for us now. Whatever came with the answer was put there by somebody who hopes that we
+  // read it as if it had come inside the encryption (CVE-2021-23222).
+  if (input.size() > 1) return violation("sent unencrypted data behind its answer to the SSLRequest");
+  if (answer == 'S') {
+    state_ = State::tls_handshake;
+    return Status::start_tls;
+  }
+  if (request_.ssl_mode != SslMode::prefer) {
+    return fail(LoginFailureKind::tls_unavailable, "the server does not support TLS, but TLS is required");
+  }
+  send_startup(output);
+  return Status::more;
+}
+
 LoginMachine::Progress LoginMachine::on_bytes(std::string_view input, std::string& output) {
   Progress progress;
   if (state_ == State::ready) progress.status = Status::ready;
   if (state_ == State::failed) progress.status = Status::failed;
+  if (state_ == State::tls_handshake) progress.status = Status::start_tls;
+  if (state_ == State::ssl_answer && !input.empty()) {
+    return {.consumed = 1, .status = on_ssl_answer(input, output)};
+  }
   while (progress.status == Status::more) {
     const std::string_view rest = input.substr(progress.consumed);
     if (rest.size() < message_header_length) break;
@@ -106,6 +149,9 @@ LoginMachine::Status LoginMachine::on_authentication(std::string_view body, std:
   }
   std::string reply;
   switch (state_) {
+    case State::ssl_answer:
+    case State::tls_handshake:
+      return violation("sent an authentication request before the StartupMessage");
     case State::authentication:
       break;
     case State::scram_continue: {
@@ -185,21 +231,35 @@ LoginMachine::Status LoginMachine::answer_md5(std::string_view salt, std::string
 
 LoginMachine::Status LoginMachine::on_sasl_offer(const std::vector<std::string_view>& mechanisms,
                                                  std::string& output) {
-  if (std::find(mechanisms.begin(), mechanisms.end(), scram_sha_256_mechanism) == mechanisms.end()) {
+  const auto offers = [&](std::string_view mechanism) {
+    return std::find(mechanisms.begin(), mechanisms.end(), mechanism) != mechanisms.end();
+  };
+  const bool offers_plus = offers(scram_sha_256_plus_mechanism);
+  if (offers_plus && !encrypted_) {
+    return violation(
+        "offers SCRAM-SHA-256-PLUS on a connection without TLS; somebody may have taken TLS off");
+  }
+  const bool plus = offers_plus && !channel_binding_.empty();
+  if (!plus && !offers(scram_sha_256_mechanism)) {
     return fail(LoginFailureKind::unsupported_authentication,
                 "the server offers no SASL mechanism that is supported here");
   }
   const std::string* password = credential_ ? credential_->password() : nullptr;
-  if (password == nullptr && !keys_) {
+  if (password == nullptr && !keys_ && other_keys_.empty()) {
     return fail(
         LoginFailureKind::no_credential,
         "the server asks for SCRAM-SHA-256, and neither the password nor the keys of an earlier exchange are "
         "known for this user");
   }
-  scram_.emplace(password, keys_ ? &*keys_ : nullptr, nonce_);
+  const BindingFlag flag = plus                       ? BindingFlag::used
+                           : channel_binding_.empty() ? BindingFlag::not_supported
+                                                      : BindingFlag::not_offered;
+  scram_.emplace(password, keys_ ? &*keys_ : nullptr, nonce_, flag, channel_binding_);
+  for (const ScramKeys& keys : other_keys_) scram_->also_know(keys);
   std::string client_first;
   scram_->start(client_first);
-  append_sasl_initial_response(output, scram_sha_256_mechanism, client_first);
+  append_sasl_initial_response(output, plus ? scram_sha_256_plus_mechanism : scram_sha_256_mechanism,
+                               client_first);
   state_ = State::scram_continue;
   return Status::more;
 }

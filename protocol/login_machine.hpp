@@ -4,11 +4,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/credential.hpp"
 #include "protocol/scram_exchange.hpp"
 #include "protocol/sqlstate.hpp"
+#include "protocol/ssl_mode.hpp"
 #include "protocol/startup_messages.hpp"
 
 namespace tidemark::protocol {
@@ -18,6 +20,8 @@ struct LoginRequest {
   std::string database;
   /// Further startup parameters, such as application_name; `user` and `database` in here are ignored.
   ParameterList parameters;
+  /// prefer and above: the login begins with an SSLRequest. Verifying certificates is the caller's.
+  SslMode ssl_mode = SslMode::disable;
 };
 
 enum class LoginFailureKind : unsigned char {
@@ -25,6 +29,7 @@ enum class LoginFailureKind : unsigned char {
   no_credential,               ///< it asks for a password, and we know none that serves
   unsupported_authentication,  ///< it asks for a method that we do not speak
   protocol_violation,          ///< it sent what may not come, or failed to prove itself
+  tls_unavailable,             ///< TLS is required, and it has none
 };
 
 struct LoginFailure {
@@ -32,6 +37,8 @@ struct LoginFailure {
   std::string text;            ///< for logs and operators, without secrets
   std::string error_response;  ///< server_error: the whole message as it came, type byte included
   Sqlstate code;               ///< server_error: its SQLSTATE; else 08P01 or 28000
+  /// Under prefer: the server is too old to know SSLRequest; a new connection with `disable` may work.
+  bool may_retry_without_tls = false;
 };
 
 /// Our login to a server, from StartupMessage to the first ReadyForQuery. No I/O: the caller sends what is
@@ -40,9 +47,10 @@ struct LoginFailure {
 class LoginMachine {
  public:
   enum class Status : unsigned char {
-    more,    ///< send the output, then call on_bytes() when more has come
-    ready,   ///< ReadyForQuery was consumed; bytes behind it, if any, were not
-    failed,  ///< see failure(); close the connection
+    more,       ///< send the output, then call on_bytes() when more has come
+    start_tls,  ///< run the TLS handshake as the client, then call on_tls(); nothing is left unconsumed
+    ready,      ///< ReadyForQuery was consumed; bytes behind it, if any, were not
+    failed,     ///< see failure(); close the connection
   };
 
   struct Progress {
@@ -58,11 +66,20 @@ class LoginMachine {
   /// with us as server or client. `nonce`: at least 18 fresh random bytes.
   LoginMachine(LoginRequest request, std::optional<Credential> credential, std::optional<ScramKeys> keys,
                std::string_view nonce);
+  /// Keys of one more verifier that the server may hold, as after a change of the password that not all
+  /// servers know of yet. Before start().
+  void also_know(ScramKeys keys) { other_keys_.push_back(std::move(keys)); }
   LoginMachine(const LoginMachine&) = delete;
   LoginMachine& operator=(const LoginMachine&) = delete;
 
-  /// Appends the StartupMessage. To be called once, before on_bytes().
+  /// Appends the SSLRequest or the StartupMessage. To be called once, before on_bytes(). The server's answer
+  /// to an SSLRequest is one byte; under prefer, N means that the login goes on in plain text.
   void start(std::string& output);
+
+  /// The answer to Status::start_tls, when the handshake is done: appends the StartupMessage.
+  /// `channel_binding`: tls-server-end-point (RFC 5929), the hash of the server's certificate; empty if its
+  /// kind of signature defines none.
+  void on_tls(std::string_view channel_binding, std::string& output);
 
   /// Takes as many whole messages from the front of `input` as there are.
   [[nodiscard]] Progress on_bytes(std::string_view input, std::string& output);
@@ -78,6 +95,8 @@ class LoginMachine {
 
  private:
   enum class State : unsigned char {
+    ssl_answer,
+    tls_handshake,
     authentication,
     scram_continue,
     scram_final,
@@ -87,6 +106,8 @@ class LoginMachine {
     failed
   };
 
+  Status on_ssl_answer(std::string_view input, std::string& output);
+  void send_startup(std::string& output);
   Status on_message(char type, std::string_view message, std::string_view body, std::string& output);
   Status on_authentication(std::string_view body, std::string& output);
   Status on_sasl_offer(const std::vector<std::string_view>& mechanisms, std::string& output);
@@ -101,7 +122,10 @@ class LoginMachine {
   LoginRequest request_;
   std::optional<Credential> credential_;
   std::optional<ScramKeys> keys_;
+  std::vector<ScramKeys> other_keys_;
   std::string nonce_;
+  bool encrypted_ = false;
+  std::string channel_binding_;
   State state_ = State::authentication;
   std::optional<ScramClient> scram_;
   std::optional<ScramKeys> proven_keys_;

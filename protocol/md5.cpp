@@ -4,6 +4,8 @@
 
 #include <openssl/evp.h>
 
+#include "protocol/scram.hpp"
+
 namespace tidemark::protocol {
 
 namespace {
@@ -13,13 +15,7 @@ std::optional<std::string> md5_hex(std::string_view data) {
   unsigned int size = 0;
   if (EVP_Digest(data.data(), data.size(), digest.data(), &size, EVP_md5(), nullptr) != 1)
     return std::nullopt;
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    text.push_back(digits[digest[i] >> 4U]);
-    text.push_back(digits[digest[i] & 15U]);
-  }
-  return text;
+  return to_hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "protocol/pipeline.hpp"
 
+#include <algorithm>
+
 namespace tidemark::protocol {
 
 void Pipeline::pop() {
@@ -18,7 +20,14 @@ void Pipeline::clear() {
 }
 
 void Pipeline::swallow_all() {
+  entries_.erase(std::remove_if(entries_.begin() + static_cast<std::ptrdiff_t>(head_), entries_.end(),
+                                [](const Entry& entry) { return entry.fate == Fate::inject; }),
+                 entries_.end());
   for (std::size_t i = head_; i < entries_.size(); ++i) entries_[i].fate = Fate::swallow;
+  if (empty()) {
+    entries_.clear();
+    head_ = 0;
+  }
 }
 
 std::optional<Pipeline::Entry> Pipeline::take_injection() {

@@ -14,8 +14,7 @@ enum class Expected : std::uint8_t { query, parse, bind, describe, execute, clos
 enum class Fate : std::uint8_t {
   forward,  ///< the client asked and gets the answer
   swallow,  ///< we asked: the answer is ours (an error in an extended message still goes to the client)
-  inject,   ///< not sent at all: the client gets an answer of ours at this place (ParseComplete,
-            ///< CloseComplete)
+  inject,   ///< not sent at all: the client gets an answer of ours at this place
 };
 
 /// The reply queue of one server connection: the one truth about what comes back next. Whatever it does not
@@ -56,7 +55,7 @@ class Pipeline {
   [[nodiscard]] Copy copy() const { return copy_; }
   /// The client has ended its COPY data (CopyDone or CopyFail was sent).
   void copy_in_ended() { copy_ = Copy::none; }
-  /// Answers still due to the client become ours.
+  /// Answers still due to the client become ours; those that were to be injected are not given.
   void swallow_all();
   void clear();
 

@@ -9,6 +9,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "protocol/saslprep.hpp"
+
 namespace tidemark::protocol {
 
 namespace {
@@ -61,6 +63,10 @@ bool constant_time_equal(const Digest& a, const Digest& b) {
   return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+bool constant_time_equal(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
 void wipe(std::string& secret) {
   // What the string once held can also lie behind its end; growing into its reserve reallocates nothing.
   secret.resize(secret.capacity());
@@ -70,6 +76,18 @@ void wipe(std::string& secret) {
 
 void wipe(Digest& secret) {
   OPENSSL_cleanse(secret.data(), secret.size());
+}
+
+std::string to_hex(std::string_view bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const char c : bytes) {
+    const auto octet = static_cast<unsigned char>(c);
+    text.push_back(digits[octet >> 4U]);
+    text.push_back(digits[octet & 15U]);
+  }
+  return text;
 }
 
 std::string base64_encode(std::string_view bytes) {
@@ -125,12 +143,12 @@ std::optional<Digest> digest_from_base64(std::string_view text) {
 
 Digest salted_password(std::string_view password, std::string_view salt, int iterations) {
   Digest digest{};
-  const char* password_bytes = password.empty() ? "" : password.data();
-  if (PKCS5_PBKDF2_HMAC(password_bytes, static_cast<int>(password.size()), octets(salt),
-                        static_cast<int>(salt.size()), iterations, EVP_sha256(),
-                        static_cast<int>(digest.size()), digest.data()) != 1) {
-    throw std::runtime_error("PBKDF2 failed in the crypto library");
-  }
+  std::string prepared = saslprep(password);
+  const int done = PKCS5_PBKDF2_HMAC(prepared.c_str(), static_cast<int>(prepared.size()), octets(salt),
+                                     static_cast<int>(salt.size()), iterations, EVP_sha256(),
+                                     static_cast<int>(digest.size()), digest.data());
+  wipe(prepared);
+  if (done != 1) throw std::runtime_error("PBKDF2 failed in the crypto library");
   return digest;
 }
 

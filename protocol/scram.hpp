@@ -22,10 +22,14 @@ using Digest = std::array<unsigned char, 32>;
 [[nodiscard]] Digest exclusive_or(const Digest& a, const Digest& b);
 /// Takes the same time wherever the two differ.
 [[nodiscard]] bool constant_time_equal(const Digest& a, const Digest& b);
+/// Likewise; texts of different lengths are told at once, so the length must not be the secret.
+[[nodiscard]] bool constant_time_equal(std::string_view a, std::string_view b);
 /// Overwrites a secret, including the room a string keeps in reserve, and empties it.
 void wipe(std::string& secret);
 void wipe(Digest& secret);
 
+/// Lower-case digits, two for each byte.
+[[nodiscard]] std::string to_hex(std::string_view bytes);
 [[nodiscard]] std::string base64_encode(std::string_view bytes);
 /// Strict: padded, canonical, no white space; nothing otherwise.
 [[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
@@ -36,9 +40,11 @@ void wipe(Digest& secret);
 inline constexpr int default_scram_iterations = 4096;
 inline constexpr int max_scram_iterations = 10'000'000;
 inline constexpr std::size_t scram_salt_length = 16;
+/// Random bytes in a nonce of ours; it is sent as base64.
+inline constexpr std::size_t scram_nonce_length = 18;
 
-/// Hi() of RFC 5802: PBKDF2 with HMAC-SHA-256. Milliseconds of CPU at 4096 iterations. `iterations` in
-/// [1, max_scram_iterations]. The password's bytes are taken as they are (see README: SASLprep).
+/// Hi(Normalize(password)) of RFC 5802: PBKDF2 with HMAC-SHA-256. Milliseconds of CPU at 4096 iterations.
+/// `iterations` in [1, max_scram_iterations]. Normalize is saslprep().
 [[nodiscard]] Digest salted_password(std::string_view password, std::string_view salt, int iterations);
 [[nodiscard]] Digest client_key(const Digest& salted_password);
 [[nodiscard]] Digest server_key(const Digest& salted_password);

@@ -68,27 +68,6 @@ FirstPacketResult parse_request(std::uint16_t minor_number, Reader& reader) {
   }
 }
 
-// isspace() of the C locale, which PostgreSQL uses here.
-bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-std::vector<std::string> split_options(std::string_view text) {
-  std::vector<std::string> words;
-  std::size_t at = 0;
-  for (;;) {
-    while (at < text.size() && is_space(text[at])) ++at;
-    if (at == text.size()) return words;
-    std::string word;
-    while (at < text.size() && !is_space(text[at])) {
-      // A backslash at the very end has nothing to take and vanishes.
-      if (text[at] == '\\' && ++at == text.size()) break;
-      word.push_back(text[at++]);
-    }
-    words.push_back(std::move(word));
-  }
-}
-
 }  // namespace
 
 void set_parameter(ParameterList& list, std::string_view name, std::string_view value) {
@@ -147,6 +126,11 @@ FirstPacketResult parse_first_packet(std::string_view packet) {
   return result;
 }
 
+void append_ssl_request(std::string& out) {
+  Writer writer(out);
+  writer.open_untyped().int32(code_of(request_major, ssl_request_minor)).close();
+}
+
 void append_startup_message(std::string& out, const ParameterList& parameters) {
   Writer writer(out);
   writer.open_untyped().int32(code_of(3, 0));
@@ -180,44 +164,19 @@ Errc parse_backend_key_data(std::string_view body, CancelKey& key) {
   return Errc::ok;
 }
 
-void append_negotiate_protocol_version(std::string& out, const std::vector<std::string>& unknown_options) {
+void append_negotiate_protocol_version(std::string& out, ProtocolVersion version,
+                                       const std::vector<std::string>& unknown_options) {
   Writer writer(out);
   // The field holds the whole version number, not the minor one alone: so PostgreSQL sends it and libpq reads
   // it.
-  writer.open('v').int32(code_of(3, 0)).int32(static_cast<std::int32_t>(unknown_options.size()));
+  writer.open('v').int32(code_of(version.major_number, version.minor_number));
+  writer.int32(static_cast<std::int32_t>(unknown_options.size()));
   for (const std::string& name : unknown_options) writer.cstring(name);
   writer.close();
 }
 
-OptionsResult parse_options(std::string_view options) {
-  OptionsResult result;
-  const std::vector<std::string> words = split_options(options);
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string_view word = words[i];
-    std::string_view setting;
-    if (word == "-c") {
-      if (++i == words.size()) {
-        result.error = "option -c requires a value";
-        return result;
-      }
-      setting = words[i];
-    } else if (word.starts_with("-c") || (word.starts_with("--") && word.size() > 2)) {
-      setting = word.substr(2);
-    } else {
-      result.error = "unsupported command-line option: " + words[i];
-      return result;
-    }
-    const std::size_t equals = setting.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      result.error = "option " + std::string(word.starts_with("--") ? "--" : "-c ") + std::string(setting) +
-                     " requires a name and a value";
-      return result;
-    }
-    std::string name(setting.substr(0, equals));
-    std::replace(name.begin(), name.end(), '-', '_');
-    set_parameter(result.settings, name, setting.substr(equals + 1));
-  }
-  return result;
+std::size_t cancel_key_length(ProtocolVersion version) {
+  return version.major_number > 3 || version.minor_number >= 2 ? 32 : min_cancel_key_length;
 }
 
 }  // namespace tidemark::protocol

@@ -28,6 +28,10 @@ struct ProtocolVersion {
   friend bool operator==(const ProtocolVersion&, const ProtocolVersion&) = default;
 };
 
+/// The newest version that we speak with clients: longer cancel keys, since PostgreSQL 18. 3.1 was skipped;
+/// like PostgreSQL we take a client that asks for it at its word, and it means 3.0.
+inline constexpr ProtocolVersion newest_protocol{3, 2};
+
 /// What a client says first. All names and values are the client's, unchecked.
 struct StartupMessage {
   ProtocolVersion version;
@@ -69,22 +73,17 @@ struct FirstPacketResult {
 };
 [[nodiscard]] FirstPacketResult parse_first_packet(std::string_view packet);
 
+void append_ssl_request(std::string& out);
 void append_startup_message(std::string& out, const ParameterList& parameters);
 /// A CancelRequest is the whole content of a connection of its own.
 void append_cancel_request(std::string& out, const CancelKey& key);
 void append_backend_key_data(std::string& out, const CancelKey& key);
 /// Parses the body of BackendKeyData.
 [[nodiscard]] Errc parse_backend_key_data(std::string_view body, CancelKey& key);
-/// Says that 3.0 is the newest version spoken here, and which protocol options are not known.
-void append_negotiate_protocol_version(std::string& out, const std::vector<std::string>& unknown_options);
-
-/// The settings in a client's `options` parameter: `-c name=value`, `-cname=value`, `--name=value`. Split as
-/// PostgreSQL does: at white space, a backslash takes the next character as it is; a `-` in a name becomes
-/// `_`. Other switches are errors: they are for a server's command line.
-struct OptionsResult {
-  ParameterList settings;
-  std::string error;  ///< empty: fine. Else a text fit for the client.
-};
-[[nodiscard]] OptionsResult parse_options(std::string_view options);
+/// Says which version will be spoken, and which protocol options are not known.
+void append_negotiate_protocol_version(std::string& out, ProtocolVersion version,
+                                       const std::vector<std::string>& unknown_options);
+/// How long the secret in a BackendKeyData is: as PostgreSQL's for clients of that version.
+[[nodiscard]] std::size_t cancel_key_length(ProtocolVersion version);
 
 }  // namespace tidemark::protocol

@@ -4,6 +4,16 @@
 
 namespace tidemark::protocol {
 
+namespace {
+/// PostgreSQL reads no longer messages of these kinds (libpq.h, PQ_SMALL_MESSAGE_LIMIT; postgres.c,
+/// SocketBackend).
+constexpr std::size_t kMaxSmallMessage = 10'000 + 1;
+
+bool is_small_kind(char type) {
+  return type == 'C' || type == 'D' || type == 'E' || type == 'H' || type == 'S' || type == 'X';
+}
+}  // namespace
+
 Unit::End Unit::scan(std::string_view bytes) {
   while (end == End::incomplete && bytes.size() - size >= kFrameHeader) {
     const Frame frame = peek_frame(bytes.substr(size));
@@ -26,6 +36,8 @@ Unit::End Unit::scan(std::string_view bytes) {
       default:
         return end = End::invalid;
     }
+    if (frame.size > kMaxSmallMessage && is_small_kind(frame.type)) [[unlikely]]
+      return end = End::invalid;
     // COPY data sent ahead of CopyInResponse: what is before it must be answered first.
     const bool copy = frame.type == 'd' || frame.type == 'c' || frame.type == 'f';
     if (copy && !messages.empty()) return end = End::partial;
@@ -65,6 +77,13 @@ FrontendMessage Unit::next_head(std::string_view bytes) const {
   if (bytes.size() - size < kFrameHeader) return {};
   const Frame frame = peek_frame(bytes.substr(size));
   return {frame.type, static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(frame.size)};
+}
+
+void Unit::cut(std::size_t count) {
+  if (count >= messages.size()) return;
+  size = messages[count].offset;
+  messages.resize(count);
+  end = End::partial;
 }
 
 void Unit::clear() {

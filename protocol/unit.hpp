@@ -32,7 +32,7 @@ struct Unit {
     function_call,
     terminate,
     stray_copy,  ///< CopyData, CopyDone or CopyFail outside COPY: the server ignores them, and so do we
-    invalid,     ///< not a frontend message, or an impossible length
+    invalid,     ///< what follows `messages` is no frontend message, or has an impossible length
   };
 
   absl::InlinedVector<FrontendMessage, 6> messages;
@@ -44,6 +44,8 @@ struct Unit {
   /// The message after those scanned, once its head is there; size 0 when it is not. For messages too long to
   /// be held.
   [[nodiscard]] FrontendMessage next_head(std::string_view bytes) const;
+  /// Takes the messages from the `count`-th on out again: they are scanned anew when the rest is done.
+  void cut(std::size_t count);
   void clear();
 };
 

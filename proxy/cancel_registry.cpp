@@ -1,12 +1,13 @@
 #include "proxy/cancel_registry.hpp"
 
+#include "protocol/scram.hpp"
 #include "proxy/authenticator.hpp"
 
 namespace tidemark::proxy {
 
-protocol::CancelKey CancelRegistry::add(Target target) {
+protocol::CancelKey CancelRegistry::add(Target target, std::size_t secret_length) {
   protocol::CancelKey key;
-  key.secret_key = random_bytes(4);
+  key.secret_key = random_bytes(secret_length);
   std::lock_guard lock(mutex_);
   do {
     key.process_id = next_;
@@ -24,13 +25,9 @@ void CancelRegistry::remove(std::int32_t process_id) {
 std::optional<CancelRegistry::Target> CancelRegistry::find(const protocol::CancelKey& key) const {
   std::lock_guard lock(mutex_);
   const auto found = entries_.find(key.process_id);
-  if (found == entries_.end() || found->second.secret.size() != key.secret_key.size()) return std::nullopt;
-  unsigned difference = 0;
-  for (std::size_t i = 0; i < key.secret_key.size(); ++i) {
-    difference |= static_cast<unsigned>(static_cast<unsigned char>(key.secret_key[i]) ^
-                                        static_cast<unsigned char>(found->second.secret[i]));
+  if (found == entries_.end() || !protocol::constant_time_equal(key.secret_key, found->second.secret)) {
+    return std::nullopt;
   }
-  if (difference != 0) return std::nullopt;
   return found->second.target;
 }
 

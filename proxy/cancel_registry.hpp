@@ -19,8 +19,10 @@ class CancelRegistry {
     std::uint64_t serial = 0;  ///< of the session, on that worker
   };
 
-  /// A new key for `target`, unguessable, valid until `remove`.
-  [[nodiscard]] protocol::CancelKey add(Target target);
+  /// A new key for `target`, unguessable, valid until `remove`. `secret_length`: see
+  /// protocol::cancel_key_length.
+  [[nodiscard]] protocol::CancelKey add(Target target,
+                                        std::size_t secret_length = protocol::min_cancel_key_length);
   void remove(std::int32_t process_id);
   /// Whom `key` names; compares the secret in constant time.
   [[nodiscard]] std::optional<Target> find(const protocol::CancelKey& key) const;

@@ -1,7 +1,10 @@
+#include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/load.hpp"
@@ -9,6 +12,7 @@
 #include "proxy/check_command.hpp"
 #include "proxy/event_log.hpp"
 #include "proxy/explain_command.hpp"
+#include "routing/mutation.hpp"
 
 namespace {
 
@@ -51,6 +55,24 @@ Arguments parse(int count, char** values) {
   return arguments;
 }
 
+/// In test builds: breaks the rule that the environment names, aloud.
+bool break_a_rule() {
+#ifdef TIDEMARK_MUTATIONS
+  using namespace tidemark;
+  const char* const name = std::getenv("TIDEMARK_MUTATION");
+  if (name == nullptr) return true;
+  const auto& names = routing::kMutationNames;
+  const auto found = std::find(names.begin(), names.end(), std::string_view(name));
+  if (found == names.end()) {
+    std::cerr << "TIDEMARK_MUTATION: there is no mutation of that name\n";
+    return false;
+  }
+  routing::active_mutation = static_cast<routing::Mutation>(found - names.begin());
+  proxy::EventLog::warning("broken on purpose: " + std::string(name));
+#endif
+  return true;
+}
+
 int run(const Arguments& arguments) {
   using namespace tidemark;
   if (arguments.command == "--help" || arguments.command == "-h") {
@@ -70,11 +92,12 @@ int run(const Arguments& arguments) {
   if (arguments.command == "explain") {
     return proxy::run_explain(arguments.config, arguments.rest.front(), std::cout, std::cerr);
   }
-  const auto loaded = config::load_file(arguments.config);
+  auto loaded = config::load_file(arguments.config);
   for (const auto& problem : loaded.problems) std::cerr << config::to_string(problem) << '\n';
   if (!loaded.config) return 2;
   proxy::start_log(loaded.config->log);
-  return proxy::run_app(*loaded.config);
+  if (!break_a_rule()) return 2;
+  return proxy::run_app(arguments.config, std::move(loaded));
 }
 
 }  // namespace

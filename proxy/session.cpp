@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "protocol/backend_messages.hpp"
+#include "protocol/bytes.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/frontend_messages.hpp"
 #include "proxy/cancel_sender.hpp"
+#include "proxy/server_cleaner.hpp"
 #include "proxy/session_limits.hpp"
 
 namespace tidemark::proxy {
@@ -17,38 +19,48 @@ Session::Session(Worker& worker, SessionStart start)
       client_(std::move(start.client)),
       in_(worker.blocks()),
       group_(start.group),
+      startup_(start.settings),
       settings_(std::move(start.settings)),
       serial_(start.serial),
       user_key_(start.serial ^ (std::uint64_t{worker.worker_number()} << 48)),
+      token_(start.token),
+      tidemark_(std::move(start.tidemark)),
       timer_(worker.reactor(), [this] { on_deadline(); }) {
   in_.append(start.input);
-  cancel_key_ = worker_.shared().cancels.add({worker_.worker_number(), serial_});
+  cancel_key_ = worker_.shared().cancels.add({worker_.worker_number(), serial_}, start.cancel_key_length);
 }
 
 Session::~Session() {
+  release_fields();
   worker_.shared().cancels.remove(cancel_key_.process_id);
 }
 
 void Session::begin() {
   arrived_ = worker_.reactor().now();
+  begin_choice();
+  if (token_) {
+    if (const auto error = require(*std::exchange(token_, std::nullopt))) return fail_session(*error);
+  }
   const auto known = group_->welcomes.find(settings_);
-  if (known != group_->welcomes.end()) return greet(*known->second);
+  if (known != group_->welcomes.end()) return greet(known->second);
   welcoming_ = true;
   unit_is_read_ = true;
   route();
 }
 
-void Session::greet(const protocol::ParameterList& parameters) {
+void Session::greet(const std::shared_ptr<const protocol::ParameterList>& parameters) {
   welcoming_ = false;
+  welcome_ = parameters;
   worker_.counters().logins.add();
-  if (group_->catalog == nullptr) worker_.shared().monitor.want_catalog(group_->database);
+  if (group_->catalog->outdated) worker_.shared().monitor.want_catalog(group_->database);
   std::string& out = worker_.own_bytes();
   out.clear();
-  for (const auto& [name, value] : parameters) protocol::append_parameter_status(out, name, value);
+  for (const auto& [name, value] : *parameters) protocol::append_parameter_status(out, name, value);
   protocol::append_backend_key_data(out, cancel_key_);
   protocol::append_ready_for_query(out, 'I');
   send_to_client(out);
   if (closing_) return;
+  watch_own_limits();
   client_readable_ = true;
   process_input();
   resume_reading();
@@ -61,7 +73,7 @@ void Session::learn_welcome() {
   if (group_->welcomes.size() >= kMaxWelcomes) group_->welcomes.clear();
   group_->welcomes[settings_] = parameters;
   release_server();
-  greet(*parameters);
+  greet(parameters);
 }
 
 void Session::on_events(pools::IoEvents events) {
@@ -69,7 +81,8 @@ void Session::on_events(pools::IoEvents events) {
   if (events.broken) return close();
   if (events.writable && client_.blocked()) {
     if (!client_.flush()) return close();
-    if (!client_.blocked() && server_ != nullptr && unit_in_flight_) read_server();
+    // Also between units: a session that LISTENs may have been told more than its client took.
+    if (!client_.blocked() && server_ != nullptr) read_server();
     if (!client_.blocked()) go_on();
     if (closing_) return;
   }
@@ -115,7 +128,8 @@ void Session::read_client() {
   while (!closing_ && client_readable_ && !in_process_input_ && wait_ == Wait::none &&
          !(server_ != nullptr && server_->socket.blocked())) {
     const bool copying = server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in;
-    if (unit_in_flight_ && !unit_is_open() && !copying && long_message_left_ == 0) return;
+    if (asking_ || comparing_ || (unit_in_flight_ && !unit_is_open() && !copying && long_message_left_ == 0))
+      return;
     if (client_.blocked() && !is_passing_on()) return;  // a client that takes no answers gets no more of them
     if ((copying || long_message_left_ > 0) && in_.empty()) {
       // Passed on at once from the shared block; only what is left over is kept.
@@ -152,7 +166,7 @@ bool Session::is_passing_on() const {
 }
 
 bool Session::unit_is_open() const {
-  return mid_sequence_;
+  return mid_sequence_ && !malformed_ahead_;
 }
 
 void Session::process_input() {
@@ -169,7 +183,7 @@ void Session::process_input() {
     } else if (server_ != nullptr && server_->pipeline.copy() == protocol::Pipeline::Copy::in) {
       forward_copy_in();
     } else {
-      if (unit_in_flight_ && !unit_is_open()) break;
+      if (asking_ || comparing_ || (unit_in_flight_ && !unit_is_open())) break;
       if (!take_next_unit()) break;
       continue;
     }
@@ -197,8 +211,7 @@ bool Session::take_next_unit() {
       return true;
     }
     case End::invalid:
-      protocol_error("unknown message type or impossible length");
-      return false;
+      return on_invalid();
     case End::terminate:
       close();
       return false;
@@ -220,6 +233,19 @@ bool Session::take_next_unit() {
       return true;
   }
   return false;
+}
+
+/// What cannot be a message follows; true when there is something before it that is still to be done.
+bool Session::on_invalid() {
+  static constexpr std::string_view kWhat = "unknown message type or impossible length";
+  if (unit_.messages.empty()) {
+    await_answers_or_fail(kWhat);
+    return false;
+  }
+  unit_.end = protocol::Unit::End::partial;
+  malformed_ahead_ = true;
+  begin_unit();
+  return true;
 }
 
 /// Whether enough of a long message has come: a text that must be known is held longer, and names come first.
@@ -244,7 +270,8 @@ void Session::skip_to_sync() {
     if (!frame.valid()) return protocol_error("impossible length");
     if (frame.type == 'X') return close();
     if (frame.type == 'S') {
-      in_.consume(std::min(frame.size, in_.size()));
+      if (frame.size != protocol::kFrameHeader) return protocol_error("malformed Sync");
+      in_.consume(frame.size);
       skip_to_sync_ = false;
       std::string& out = worker_.own_bytes();
       out.clear();
@@ -272,18 +299,29 @@ void Session::forward_copy_in() {
       break;
     }
     if (frame.type == 'X') return close();
+    if (frame.type != 'd' && frame.type != 'H' && frame.type != 'S' && frame.type != 'c' && frame.type != 'f')
+      return end_copy_in(send);
     send += frame.size;
     if (frame.type == 'c' || frame.type == 'f') {
       server_->pipeline.copy_in_ended();
       break;
     }
-    if (frame.type != 'd' && frame.type != 'H' && frame.type != 'S') {
-      return protocol_error("only CopyData, CopyDone and CopyFail may be sent during COPY FROM STDIN");
-    }
   }
   if (send == 0) return;
   if (!server_->socket.send(bytes.substr(0, send))) server_->readable = true;
   in_.consume(send);
+  if (server_ != nullptr && server_->readable) read_server();
+}
+
+/// What comes behind the next `send` bytes is no COPY data. That is a mistake, unless the server has failed
+/// the COPY already and its word is on the way: it is asked by a CopyFail, which it ignores in that case.
+void Session::end_copy_in(std::size_t send) {
+  std::string bytes(in_.view().substr(0, send));
+  protocol::Writer(bytes).open('f').cstring(kNoCopyData).close();
+  in_.consume(send);
+  copy_failed_ = true;
+  server_->pipeline.copy_in_ended();
+  if (!server_->socket.send(bytes)) server_->readable = true;
   if (server_ != nullptr && server_->readable) read_server();
 }
 
@@ -299,6 +337,8 @@ void Session::forward_long_message() {
 }
 
 void Session::send_to_client(std::string_view bytes) {
+  if (record_ != nullptr && !record_->take(bytes)) [[unlikely]]
+    return;
   if (!closing_ && !client_.send(bytes)) close();
 }
 
@@ -308,19 +348,34 @@ void Session::protocol_error(std::string_view what) {
 
 /// Ends the unit at hand with an error of ours, as a server would; the session goes on.
 void Session::fail_unit(const ClientError& error, char ready_status) {
-  using End = protocol::Unit::End;
+  if (is_replaying()) [[unlikely]]
+    return fail_replay(error);
+  if (std::exchange(learning_outcome_, false)) [[unlikely]] {
+    note_unknown_outcome();
+    return fail_unit(describe(Failure::outcome_unknown), 'I');
+  }
   std::string& out = worker_.own_bytes();
   out.clear();
   protocol::append_error_response(out, {.severity = "ERROR",
                                         .code = error.code,
                                         .message = error.message,
                                         .detail = error.detail,
-                                        .hint = error.hint});
+                                        .hint = error.hint,
+                                        .routine = error.routine});
+  end_failed_unit(out, ready_status);
+}
+
+/// Ends it with the error in `out`, which is the worker's own bytes.
+void Session::end_failed_unit(std::string& out, char ready_status) {
+  if (is_replaying()) [[unlikely]]
+    return fail_replay(describe(Failure::result_changed));
+  using End = protocol::Unit::End;
   if (!std::exchange(held_begin_, {}).empty()) {
     failed_transaction_ = true;
     ready_status = 'E';
   }
   status_ = ready_status;
+  if (status_ == 'I') end_own_transaction(false);
   // A Query alone, and whatever its own Sync ends, is answered with ReadyForQuery; else the client still owes
   // a Sync.
   const char long_type = unit_is_long_ && unit_held_ ? unit_.next_head(in_.view()).type : '\0';
@@ -347,24 +402,36 @@ void Session::clear_unit() {
   if (unit_held_) in_.consume(unit_.size);
   unit_.clear();
   changes_.clear();
-  unit_held_ = unit_in_flight_ = unit_is_long_ = own_sync_ = mid_sequence_ = sequence_failed_ = false;
+  descriptions_.clear();
+  unit_held_ = unit_in_flight_ = unit_is_long_ = own_sync_ = mid_sequence_ = sequence_failed_ =
+      malformed_ahead_ = deallocation_bound_ = false;
+  held_place_.reset();
+  if (status_ == 'I' && !held_fields_.empty()) [[unlikely]]
+    release_fields();
 }
 
 /// The names of prepared statements are again what they were before the unit, but for what was confirmed.
 void Session::undo_changes(bool confirmed_too) {
   for (auto& change : changes_ | std::views::reverse) {
-    if (change.name.empty() || (change.confirmed && !confirmed_too)) continue;
-    if (change.closed.get() != nullptr) {
-      prepared_.insert_or_assign(change.name, std::move(change.closed));
+    if (change.confirmed && !confirmed_too) continue;
+    if (change.unnamed) {
+      statements_.put_unnamed(std::move(*change.unnamed));
+      unnamed_on_server_ = false;
+    }
+    if (change.name.empty()) continue;
+    if (change.closed) {
+      statements_.put(change.name, std::move(*change.closed));
     } else {
-      prepared_.erase(change.name);
+      statements_.erase(change.name);
     }
   }
   changes_.clear();
+  descriptions_.clear();
 }
 
 void Session::fail_session(const ClientError& error) {
   if (closing_) return;
+  if (record_ != nullptr) record_->forget();
   std::string out;
   protocol::append_error_response(out, {.severity = "FATAL",
                                         .code = error.code,
@@ -375,32 +442,45 @@ void Session::fail_session(const ClientError& error) {
   close();
 }
 
-void Session::cancel() {
+void Session::cancel(const CancelDone& done) {
   if (closing_ || welcoming_) return;
   if (wait_ != Wait::none) {
     end_wait();
     leave();
+    refuse_in_transaction(describe(Failure::canceled));
+    process_input();
+    return resume_reading();
+  }
+  if (applying_) {
+    // Nothing of the client's has been sent yet.
+    applying_ = false;
+    drop_server();
     fail_unit(describe(Failure::canceled), status_);
     process_input();
     return resume_reading();
   }
-  if (server_ != nullptr && unit_in_flight_) CancelSender::start(worker_, *server_);
+  if (server_ != nullptr && unit_in_flight_) CancelSender::start(worker_, *server_, done);
 }
 
 void Session::shut_down(bool force) {
   if (closing_) return;
-  if (!force && (unit_in_flight_ || status_ != 'I')) return;
+  if (!force && (unit_in_flight_ || asking_ || status_ != 'I')) return;
   fail_session(describe(Failure::shutting_down));
 }
 
 void Session::close() {
   if (closing_) return;
   closing_ = true;
+  if (own_limits_) own_limits_->timer.cancel();
   end_wait();
   leave();
+  count_pins(tracker_.pins(), 0);
   if (server_ != nullptr) {
-    if (!unit_in_flight_ && !mid_sequence_ && status_ == 'I' && pin_reason_ == nullptr) {
+    if (!unit_in_flight_ && !mid_sequence_ && status_ == 'I' && !asking_ && !tracker_.pinned()) {
       release_server();
+    } else if (!unit_in_flight_ && !mid_sequence_ && !applying_ && !comparing_ && long_message_left_ == 0 &&
+               long_reply_left_ == 0) {
+      clean_server();
     } else {
       drop_server();
     }

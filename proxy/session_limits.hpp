@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace tidemark::proxy {
 
@@ -21,6 +22,13 @@ inline constexpr std::chrono::milliseconds kRetryInterval{20};
 /// How long a read that goes from a replica to the primary waits for commits that the primary does not show
 /// yet. A long statement that writes cannot be told from one that is committing, so this is bounded.
 inline constexpr std::chrono::seconds kVisibilityWait{1};
+/// After so many answers that a CALL or DO has left nothing in its session, that one is not asked about any
+/// more.
+inline constexpr std::uint8_t kHarmlessAnswers = 16;
+inline constexpr std::size_t kMaxHarmlessCalls = 1024;
+/// What a server says of a COPY that a client ends by something else than COPY data.
+inline constexpr std::string_view kNoCopyData =
+    "only CopyData, CopyDone and CopyFail may be sent during COPY FROM STDIN";
 /// Greetings kept per pool group.
 inline constexpr std::size_t kMaxWelcomes = 64;
 

@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <cstring>
 #include <ranges>
+#include <thread>
 
 #include "protocol/backend_messages.hpp"
+#include "protocol/bytes.hpp"
 #include "protocol/frame.hpp"
 #include "proxy/session.hpp"
 #include "proxy/session_limits.hpp"
+#include "routing/mutation.hpp"
 
 namespace tidemark::proxy {
 
@@ -13,6 +16,20 @@ using protocol::Expected;
 using protocol::Fate;
 using protocol::Pipeline;
 using Verdict = protocol::Pipeline::Verdict;
+
+namespace {
+/// Of a reply that is passed on in parts, the first has at least this: a count stands behind the header.
+constexpr std::size_t kLongReplyHead = protocol::kFrameHeader + 2;
+
+/// Whether a message that came in one packet behind the end of a unit, as a notification may, is still to be
+/// looked at: no event will tell of it.
+bool has_left_over(const pools::ServerConnection& server) {
+  if (server.partial.size() < protocol::kFrameHeader || !server.pipeline.empty()) return false;
+  const auto frame = protocol::peek_frame(server.partial);
+  return !frame.valid() || frame.size <= server.partial.size();
+}
+
+}  // namespace
 
 void Session::on_server_events(pools::ServerConnection& server, pools::IoEvents events) {
   if (&server != server_ || closing_) return;
@@ -31,7 +48,10 @@ void Session::read_server() {
   while (server_ != nullptr && !closing_ && !client_.blocked()) {
     pools::ServerConnection& server = *server_;
     std::size_t have = server.partial.size();
-    if (server.readable && have < Worker::kScratchSize) {
+    if (has_left_over(server)) {
+      std::memcpy(worker_.scratch(), server.partial.data(), have);
+      server.partial.clear();
+    } else if (server.readable && have < Worker::kScratchSize) {
       std::memcpy(worker_.scratch(), server.partial.data(), have);
       const std::size_t room = Worker::kScratchSize - have;
       const auto got = server.socket.receive(worker_.scratch() + have, room);
@@ -46,18 +66,23 @@ void Session::read_server() {
       have = 0;
     }
 
-    pools::Gather out(client_, worker_.own_bytes());
+    pools::Gather out(client_, worker_.own_bytes(), record_.get());
     const std::string_view bytes(worker_.scratch(), have);
     const std::size_t done = process_replies(bytes, out);
-    if (server_ == nullptr || closing_) return;
+    if (server_ != &server || closing_) return;
     if (done < have) server.partial.assign(bytes.substr(done));
     if (!out.empty()) {
-      note_progress();
+      const bool late = routing::mutated(routing::Mutation::raised_after_the_reply);
+      if (!late) note_progress();
       replied_ = true;
       if (!out.send()) return close();
+      if (late) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));  // of a test's
+        note_progress();
+      }
     }
-    if (server.pipeline.empty() && (unit_in_flight_ || mid_sequence_)) finish_unit();
-    if (server_ != &server || !server.readable) break;
+    if (server.pipeline.empty() && (unit_in_flight_ || mid_sequence_ || asking_)) finish_unit();
+    if (server_ != &server || !(server.readable || has_left_over(server))) break;
   }
   if (closing_ || wait_ != Wait::none) return;
   process_input();
@@ -66,7 +91,24 @@ void Session::read_server() {
 
 void Session::inject(pools::Gather& out) {
   while (const auto entry = server_->pipeline.take_injection()) {
-    out.add(entry->expected == Expected::parse ? protocol::kParseComplete : protocol::kCloseComplete);
+    switch (entry->expected) {
+      case Expected::parse:
+        out.add(protocol::kParseComplete);
+        break;
+      case Expected::bind:
+        out.add(protocol::kBindComplete);
+        break;
+      case Expected::describe:
+        if (entry->tag == kStatementTag) out.add(protocol::kNoParameters);
+        out.add(protocol::kNoData);
+        break;
+      case Expected::execute:
+        out.add(protocol::kDeallocated);
+        break;
+      default:
+        out.add(protocol::kCloseComplete);
+        break;
+    }
     on_completed(*entry);
   }
 }
@@ -88,7 +130,10 @@ std::size_t Session::process_replies(std::string_view bytes, pools::Gather& out)
     if (!frame.valid()) return on_confused_server(), 0;
     const std::size_t there = bytes.size() - done;
     const bool whole = there >= frame.size;
-    if (!whole && frame.size <= kMaxHeldReply) break;
+    // What is compared is read whole.
+    const bool held =
+        frame.size <= kMaxHeldReply || (frame.type == 'T' && frame.size <= Worker::kScratchSize);
+    if (!whole && (held || there < kLongReplyHead)) break;
     const std::size_t part = whole ? frame.size : there;
     Verdict verdict = Verdict::violation;
     replied_ = replied_ || out.has_sent();
@@ -98,9 +143,14 @@ std::size_t Session::process_replies(std::string_view bytes, pools::Gather& out)
     }
     if (draining_refusal_) {
       out.drop();
+    } else if (verdict == Verdict::forward && !rewritten_.empty()) [[unlikely]] {
+      const std::size_t from = out.own().size();
+      out.own().append(rewritten_);
+      out.add_own(from);
     } else if (verdict == Verdict::forward) {
       out.add(bytes.substr(done, part));
     }
+    rewritten_.clear();
     done += part;
     if (!whole) {
       long_reply_left_ = frame.size - part;
@@ -124,7 +174,7 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
       return true;
     }
     case 'A':  // NotificationResponse
-      verdict = pin_reason_ != nullptr || unit_pins_ ? Verdict::forward : Verdict::swallow;
+      verdict = (tracker_.pins() | tracker_.touched()) != 0 ? Verdict::forward : Verdict::swallow;
       return true;
     case 'S': {  // ParameterStatus
       const std::size_t end = body.find('\0');
@@ -136,33 +186,47 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
           name == "in_hot_standby" || pipeline.empty() || pipeline.front().fate == Fate::swallow;
       if (name == "in_hot_standby") worker_.shared().monitor.suspect(server_->node());
       verdict = ours ? Verdict::swallow : Verdict::forward;
+      if (!ours) note_reported(name, value);
       return true;
     }
     case 'E': {
-      auto fate = whole ? judge_error(body) : ErrorFate::forward;
+      if (copy_failed_ && is_our_copy_failure(body)) return protocol_error(kNoCopyData), false;
+      const auto tag = pipeline.empty() ? 0 : pipeline.front().tag;
+      auto fate = whole ? judge_error(body, tag) : ErrorFate::forward;
+      if (fate == ErrorFate::ends_session) return pass_on_end(body), false;
       if (fate == ErrorFate::lost || pipeline.empty()) return on_server_lost(), false;
-      const bool settings_refused = pipeline.front().expected == Expected::query &&
-                                    pipeline.front().fate == Fate::swallow && !draining_refusal_;
       verdict = pipeline.on_message('E');
       // Backwards: a name that was closed and parsed anew means again what it meant before.
-      for (const auto& skipped : pipeline.skipped() | std::views::reverse) undo(skipped);
-      if (settings_refused) {
-        // The server refuses what the client asked for at its start: it cannot be served with these settings.
+      for (const auto& skipped : pipeline.skipped() | std::views::reverse)
+        undo(skipped, &skipped == pipeline.skipped().data());
+      if (tag == kSettingsTag && !draining_refusal_) return on_settings_refused(body), false;
+      if (tag == kOutcomeTag) {
         protocol::ErrorFields fields;
-        ClientError error{
-            protocol::sqlstate::invalid_parameter_value, "the server refused the session's settings", {}, {}};
-        if (protocol::parse_error_fields(body, fields) == protocol::Errc::ok) {
-          error = {fields.code, std::string(fields.message), std::string(fields.detail),
-                   std::string(fields.hint)};
-        }
-        drop_server();
-        fail_session(error);
-        return false;
+        if (whole && protocol::parse_error_fields(body, fields) == protocol::Errc::ok)
+          on_outcome(fields.code.text());
+        return true;
+      }
+      if (tag == kQuestionTag) {
+        tracker_.settle_unanswered();
+        return true;
+      }
+      if (outdated_) {
+        verdict = Verdict::swallow;  // whatever it is, it comes of running it all the same
+        return true;
       }
       unit_failed_ = true;
+      if (whole && fate == ErrorFate::forward && tag != kOutdatedTag && tag != kRefusedTag)
+        name_statements(body, tag);
+      if (comparing_ && fate == ErrorFate::forward && !pipeline.empty()) {
+        // Told when the server is ready again.
+        refused_ = std::exchange(rewritten_, {});
+        if (refused_.empty()) protocol::Writer(refused_).open('E').bytes(body).close();
+        verdict = Verdict::swallow;
+        return true;
+      }
       if (pipeline.empty()) {
         // No Sync was sent yet: the server ignores everything up to it, also a Query that came behind.
-        if (unit_held_) {
+        if (unit_held_ && !comparing_) {
           in_.consume(unit_.size);
           unit_.clear();
           unit_held_ = false;
@@ -193,12 +257,28 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
       return true;
     }
     default:
+      const Pipeline::Entry answered = pipeline.empty() ? Pipeline::Entry{} : pipeline.front();
       verdict = pipeline.on_message(type);
       if (verdict == Verdict::violation) return on_confused_server(), false;
-      if (type == 'C' && verdict == Verdict::forward) command_completed_ = true;
+      if (answered.tag >= kDescribeTag && answered.tag < kRefusedTag &&
+          answered.expected == Expected::describe) [[unlikely]]
+        on_description(type, body, whole, answered);
+      if (type == 'C' && verdict == Verdict::forward) {
+        command_completed_ = true;
+        commit_watch_.completed(body);
+        rolled_back_by_tag_ = body.starts_with("ROLLBACK");
+      }
+      if (type == 'D' && asking_) on_question_row(body, whole);
+      if (type == 'D' && answered.tag == kKeyTag) note_outcome_key(body, whole);
+      if (type == 'D' && answered.tag == kOutcomeTag) {
+        const auto values = whole ? protocol::parse_data_row(body) : std::nullopt;
+        if (values && values->size() == 1 && (*values)[0]) on_outcome(*(*values)[0]);
+      }
       if (type == 'Z') {
         if (!whole || body.size() != 1) return on_confused_server(), false;
-        if (pipeline.completed()->fate == Fate::forward || own_sync_ || draining_refusal_) status_ = body[0];
+        if (pipeline.completed()->fate == Fate::forward || own_sync_ || draining_refusal_ ||
+            (comparing_ && held_begin_.empty()))
+          status_ = body[0];
         if (!(pipeline.completed()->fate == Fate::swallow &&
               pipeline.completed()->expected == Expected::query))
           mid_sequence_ = false;
@@ -210,55 +290,35 @@ bool Session::on_reply(char type, std::string_view body, bool whole, Verdict& ve
   }
 }
 
-/// The server has run what ends all prepared statements, also ours: those sent behind it are there again.
-void Session::on_discarded(std::string_view tag) {
-  if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL") return;
-  server_->prepared.clear();
-  absl::erase_if(prepared_, [this](const auto& entry) {
-    return std::none_of(changes_.begin(), changes_.end(), [&](const auto& change) {
-      return !change.confirmed && change.closed.get() == nullptr && change.name == entry.first;
-    });
-  });
-  for (const auto& change : changes_) {
-    const bool to_come = !change.confirmed && !change.name.empty() && change.closed.get() == nullptr;
-    if (to_come && change.id != 0) server_->prepared.restore(change.id);
-  }
-  // RESET ALL goes back to what this connection was opened with; the client's own start is applied anew.
-  if (tag == "DISCARD ALL") server_->settings = worker_.settings().none();
-}
-
-void Session::on_completed(const Pipeline::Entry& entry) {
-  if (entry.tag == 0 || entry.tag == kUnnamedTag) return;
-  changes_[entry.tag - 1].confirmed = true;
-}
-
-/// The server did not carry out what was asked for: what it would have changed stays as it was.
-void Session::undo(const Pipeline::Entry& entry) {
-  if (entry.tag == kUnnamedTag) {
-    unnamed_.clear();
-    unnamed_on_server_ = false;
-  }
-  if (entry.tag == 0 || entry.tag == kUnnamedTag) return;
-  auto& change = changes_[entry.tag - 1];
-  if (entry.expected == Expected::parse) {
-    if (entry.fate != Fate::inject) server_->prepared.forget(change.id);
-    if (!change.name.empty()) prepared_.erase(change.name);
-  } else if (entry.fate == Fate::swallow) {
-    server_->prepared.restore(change.id);
-  } else if (change.closed.get() != nullptr) {
-    prepared_.insert_or_assign(change.name, std::move(change.closed));
-  }
-  change.name.clear();
-}
-
-Session::ErrorFate Session::judge_error(std::string_view body) {
+Session::ErrorFate Session::judge_error(std::string_view body, std::uint32_t tag) {
   protocol::ErrorFields fields;
   if (protocol::parse_error_fields(body, fields) != protocol::Errc::ok) return ErrorFate::forward;
   const std::string_view code = fields.code.text();
   if (fields.severity == "FATAL" || fields.severity == "PANIC") {
-    rolled_back_ = code == "57P01" && status_ == 'I' && !command_completed_ && attempts_ == 0;
+    if (ends_session(code) && !welcoming_ && !applying_) return ErrorFate::ends_session;
+    // The server waited for a command for longer than idle_session_timeout, and closes before it reads one
+    // (postgres.c, PostgresMain, step 5). Whose command it would have been has no part in that, unless the
+    // connection is its own.
+    if (code == "57P05" && tracker_.pinned()) return ErrorFate::ends_session;
+    not_begun_ = code == "57P05" && status_ == 'I' && !mid_sequence_ && !replied_;
+    // An interrupt is not taken between a commit and its CommandComplete (xact.c, CommitTransaction).
+    rolled_back_ = code == "57P01" && !command_completed_;
     return ErrorFate::lost;
   }
+  if (outdated_) return ErrorFate::forward;
+  if (tag == kOutdatedTag || tag == kRefusedTag) {
+    // In a failed transaction nothing is looked at, outdated or not.
+    if (code == "25P02") return ErrorFate::forward;
+    const ClientError error = own_error(tag);
+    rewritten_.clear();
+    protocol::append_error_response(rewritten_, {.code = error.code,
+                                                 .message = error.message,
+                                                 .detail = error.detail,
+                                                 .hint = error.hint,
+                                                 .routine = error.routine});
+    return ErrorFate::forward;
+  }
+  if (heal_statements(fields)) return ErrorFate::retry;
   if (code == "25006" && sent_to_primary_ && server_->in_hot_standby())
     worker_.shared().monitor.suspect(server_->node());
   // The safety net: an autocommit read at a replica, of whose answer the client has had nothing.
@@ -278,6 +338,24 @@ Session::ErrorFate Session::judge_error(std::string_view body) {
   return ErrorFate::forward;
 }
 
+/// The answer to end_copy_in: whether the COPY was still going on.
+bool Session::is_our_copy_failure(std::string_view body) {
+  copy_failed_ = false;
+  protocol::ErrorFields fields;
+  return protocol::parse_error_fields(body, fields) == protocol::Errc::ok && fields.code.text() == "57014" &&
+         fields.message.ends_with(kNoCopyData);
+}
+
+/// The server ends this very session, as it would end one without a proxy.
+void Session::pass_on_end(std::string_view body) {
+  if (record_ != nullptr) record_->forget();
+  std::string out;
+  protocol::Writer(out).open('E').bytes(body).close();
+  drop_server();
+  send_to_client(out);
+  close();
+}
+
 /// A server says that it is about to close the connection (57P01 at an immediate shutdown, 57P02 after a
 /// crash), while it runs a read that can be sent again: the client need not know. With a write, 57P01 is a
 /// warning to be told: the wait for synchronous replication was given up.
@@ -287,79 +365,61 @@ bool Session::announces_end(std::string_view body) const {
          fields.code.text().starts_with("57P0");
 }
 
-/// The statements of the unit go to the primary from now on.
-void Session::remember_refusal() {
-  const std::string_view bytes = in_.view();
-  for (const auto& message : unit_.messages) {
-    if (message.type == 'Q' && unit_.messages.size() == 1) {
-      worker_.remember_refused(message.body(bytes).substr(0, message.size - protocol::kFrameHeader - 1));
-    } else if (message.type == 'P' || message.type == 'B') {
-      const std::string_view content = message.body(bytes);
-      std::string_view rest = content.substr(content.find('\0') + 1);
-      rest = rest.substr(0, rest.find('\0'));
-      if (message.type == 'P') {
-        worker_.remember_refused(rest);
-      } else if (PreparedText* text = find_prepared(rest); text != nullptr) {
-        text->refused_by_replica = true;
-      }
-    }
-  }
-}
-
-/// Before anything of an answer leaves: raises the marks by what the answer shows, or did. routing/README.md,
-/// rules 1, 2, 5 and 7.
-void Session::note_progress() {
-  if (!server_->pipeline.empty() || welcoming_ || draining_refusal_ || status_ != 'I' || mid_sequence_)
-    return;
-  auto& monitor = worker_.shared().monitor;
-  if (!sent_to_primary_) {
-    last_replica_ =
-        routing::LastReplica{server_->node(), sent_incarnation_, pools::Reactor::Clock::now(), sent_at_};
-    return;
-  }
-  const auto asked = monitor.positions().asked();
-  seen_.raise(asked);
-  // Whatever the last replica has shown is in what the primary shows now, if it was waited for.
-  if (settled_) last_replica_.reset();
-  if (unit_is_read_ || !unit_executes_) return;
-  written_.raise(asked);
-  monitor.want_primary_position(false);
-}
-
 /// Everything the unit asked for has been answered, and the answer has left.
 void Session::finish_unit() {
   if (welcoming_) {
     unit_in_flight_ = false;
     return learn_welcome();
   }
+  if (asking_) return settle_question();
+  if (learning_outcome_) [[unlikely]]
+    return settle_outcome();
+  if (std::exchange(applying_, false)) {
+    unit_in_flight_ = false;
+    return send_unit();
+  }
+  if (outdated_) return on_result_changed();
+  if (comparing_ && !draining_refusal_) return finish_comparison();
   if (draining_refusal_) {
+    comparing_ = false;
     if (status_ == 'I') {
       release_server();
     } else {
       drop_server();  // in the transaction that its BEGIN opened
-      status_ = 'T';
+      status_ = held_begin_.empty() ? 'I' : 'T';
     }
-    primary_only_ = true;
+    if (!std::exchange(healed_, false)) primary_only_ = true;
     undo_changes(true);
     draining_refusal_ = replied_ = unit_failed_ = unit_in_flight_ = false;
     return begin_wait(Wait::retry, worker_.reactor().now());
   }
   if (mid_sequence_) {
     // Everything so far is answered, but the implicit transaction goes on until the client's Sync.
-    unit_in_flight_ = false;
+    unit_in_flight_ = malformed_ahead_ = false;
+    freed_from_.reset();
     changes_.clear();
+    descriptions_.clear();
     return;
   }
   if (own_sync_ && unit_failed_) skip_to_sync_ = true;
   held_begin_.clear();
-  if (unit_pins_ && pin_reason_ == nullptr && (!unit_failed_ || command_completed_)) {
-    pin_reason_ = "a statement left state in it";
-    worker_.counters().pinned.add();
+  if (record_ != nullptr && record_->phase() != TransactionRecord::Phase::none && !record_unit()) [[unlikely]]
+    return;
+  if (changed_functions_ && status_ == 'I') {
+    changed_functions_ = false;
+    worker_.functions_changed(*group_);
   }
-  if (unit_pins_ && unit_failed_) server_doubtful_ = true;
-  if (unit_changes_functions_) worker_.shared().monitor.want_catalog(group_->database);
+  if (status_ != 'I' && worker_.shared().config.pool.mode == pools::PoolMode::statement) {
+    drop_server();
+    return fail_session(describe(Failure::transaction_in_statement_mode));
+  }
+  if (status_ == 'I' && unit_executes_ && !unit_is_read_ && sent_to_primary_) has_written_ = true;
+  const bool succeeded = !unit_failed_;
   clear_unit();
-  if (status_ == 'I' && pin_reason_ == nullptr) release_server();
+  if (status_ != 'I') return;
+  end_own_transaction(!rolled_back_by_tag_);
+  if (!settle_state(succeeded)) return;
+  if (!tracker_.pinned()) release_server();
 }
 
 void Session::on_confused_server() {

@@ -1,31 +1,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "pools/login_breaker.hpp"
+#include "proxy/server_cleaner.hpp"
 #include "proxy/session.hpp"
 #include "proxy/session_limits.hpp"
+#include "proxy/session_marks.hpp"
+#include "routing/mutation.hpp"
 
 namespace tidemark::proxy {
 
 using Clock = pools::Reactor::Clock;
 using routing::Decision;
-using routing::Floor;
-
-routing::SessionContext Session::context() {
-  const auto& log = worker_.shared().monitor.positions();
-  const auto& view = worker_.view();
-  routing::SessionContext context;
-  // A greeting needs any node that answers.
-  context.level =
-      welcoming_ ? routing::ConsistencyLevel::eventual : worker_.shared().config.routing.consistency;
-  context.written = written_.floor(log, view);
-  context.seen = seen_.floor(log, view);
-  context.last_replica = last_replica_;
-  context.user_key = user_key_;
-  context.arrived = arrived_;
-  return context;
-}
 
 void Session::route() {
+  if (share_marks(std::nullopt)) return;
+  if (tell_of_loss()) return;
   follow(routing::decide(worker_.shared().config.routing, worker_.view(), context(), statement(),
                          worker_.reactor().now()));
 }
@@ -37,45 +27,116 @@ void Session::follow(const Decision& decision) {
     case Decision::Kind::send:
       return lease_from(decision);
     case Decision::Kind::wait_for_position:
-      if (written_.kind() != Floor::Kind::pending && seen_.kind() != Floor::Kind::pending) {
-        // What the last replica showed cannot be asked of it any more: the primary's position now bounds it.
-        seen_.raise(monitor.positions().asked());
-        last_replica_.reset();
-      }
-      begin_wait(Wait::position, decision.deadline);
-      return monitor.want_primary_position(true);
+      ask_for_position();
+      return begin_wait(Wait::position, decision.deadline);
     case Decision::Kind::wait_for_replay:
       begin_wait(Wait::replay, decision.deadline);
+      if (decision.reason == routing::Reason::staleness_pending) monitor.want_primary_position(true);
       return monitor.want_observation(decision.node);
     case Decision::Kind::wait_for_primary: {
       const auto deadline = arrived_ + (welcoming_ ? worker_.shared().config.pool.queue_timeout
                                                    : worker_.shared().config.cluster.failover_hold);
-      if (now < deadline) return begin_wait(Wait::primary, deadline);
+      if (now < deadline) return hold_for_primary(deadline);
       if (welcoming_) return fail_session(describe(Failure::no_node));
-      return fail_unit(describe(Failure::no_primary), status_);
+      return fail_unit(describe(why_held()), status_);
     }
     case Decision::Kind::reject:
       return fail_unit(describe(Failure::no_eligible_replica), status_);
   }
 }
 
-/// Rule 11: a replica may have shown a commit that the primary does not show yet. A read that comes from a
-/// replica waits for the transactions that may be in that state. True when it waits.
-bool Session::wait_for_visibility(const Decision& decision) {
-  const auto level = worker_.shared().config.routing.consistency;
-  if (settled_ || !unit_is_read_ || welcoming_ || !last_replica_ || !routing::requires_monotonic(level) ||
-      worker_.view().primary != decision.node) {
-    return false;
+/// Waits for a primary, unless too many do already.
+void Session::hold_for_primary(pools::Reactor::TimePoint deadline) {
+  // Who has waited already keeps its place.
+  if (!held_place_ && !welcoming_) {
+    HeldStatements::Refusal refusal{};
+    held_place_ = worker_.shared().held.hold(in_.size(), refusal);
+    if (!held_place_) {
+      const Limit limit =
+          refusal == HeldStatements::Refusal::count ? Limit::held_statements : Limit::held_memory;
+      worker_.counters().rejected(limit).add();
+      return fail_unit(limit_error(limit, worker_.shared().config, limit_subject()), status_);
+    }
   }
+  begin_wait(Wait::primary, deadline);
+}
+
+/// Has the primary's position bound what the user was shown, where nothing else will.
+void Session::ask_for_position() {
   auto& monitor = worker_.shared().monitor;
-  visibility_ticket_ = monitor.visibility().asked();
+  with_marks([&](UserMarks& marks) {
+    if (route_.strong.kind() == routing::Floor::Kind::pending || marks.is_pending()) return;
+    // What a replica showed cannot be asked of it any more: the primary's position now bounds it.
+    marks.leave_replicas(monitor.positions().asked(), worker_.view().timeline, worker_.reactor().now());
+  });
+  monitor.want_primary_position(true);
+}
+
+/// Rule 11: a replica may have shown a commit that the primary does not show yet. A read whose user has seen
+/// a replica, and one that must miss nothing that anybody has seen, waits for the transactions that may be in
+/// that state; so does a transaction that begins on a primary whose commits wait for standbys. True when it
+/// waits.
+bool Session::wait_for_visibility(const Decision& decision) {
+  if (route_.settled || unit_only_sets_ || welcoming_ || worker_.view().primary != decision.node)
+    return false;
+  if (!unit_is_read_) {
+    const bool begins =
+        unit_kind_ == UnitKind::begin || unit_kind_ == UnitKind::opens || unit_kind_ == UnitKind::commit;
+    if (!begins || !worker_.view().node(decision.node).awaits_standbys) return false;
+  }
+  if (routing::mutated(routing::Mutation::visibility_ignored)) return false;
+  bool ahead = route_.level == routing::ConsistencyLevel::strong && worker_.view().nodes.size() > 1;
+  if (ahead || routing::requires_monotonic(route_.level)) {
+    with_marks([&](UserMarks& marks) {
+      ahead = ahead || marks.may_be_ahead_of_primary();
+      route_.settled_answers = marks.answers();
+    });
+  }
+  if (!ahead) return false;
+  auto& monitor = worker_.shared().monitor;
+  route_.visibility_ticket = monitor.visibility().asked();
   begin_wait(Wait::visibility, worker_.reactor().now() + kVisibilityWait);
   monitor.want_visibility();
   return true;
 }
 
+/// The primary shows it by now, or a replica may serve the read instead.
+bool Session::visibility_wait_is_over() {
+  auto& monitor = worker_.shared().monitor;
+  const auto& log = monitor.visibility();
+  route_.settled = log.settled_after(route_.visibility_ticket) ||
+                   (route_.visibility_is_late && !log.may_await_standby(route_.visibility_ticket));
+  if (route_.settled) return true;
+  monitor.want_visibility();
+  const auto decision = routing::decide(worker_.shared().config.routing, worker_.view(), context(),
+                                        statement(), worker_.reactor().now());
+  if (decision.reason == routing::Reason::fallback_position) ask_for_position();
+  return decision.kind == Decision::Kind::send && decision.node != worker_.view().primary;
+}
+
+/// After kVisibilityWait a statement that merely runs for long is not waited for any more. A commit that
+/// waits for its standby is: the replica that the user has seen may show it, and the primary does not. True
+/// when it waits on.
+bool Session::wait_on_for_visibility() {
+  auto& monitor = worker_.shared().monitor;
+  if (!monitor.visibility().may_await_standby(route_.visibility_ticket)) {
+    route_.settled = true;
+    return false;
+  }
+  const auto deadline = arrived_ + worker_.shared().config.cluster.failover_hold;
+  if (worker_.reactor().now() >= deadline) return false;
+  end_wait();
+  route_.visibility_is_late = true;
+  // That no connection to a replica could be had was a second ago.
+  if (std::exchange(unvouched_, false)) primary_only_ = false;
+  begin_wait(Wait::visibility, deadline);
+  if (!closing_) monitor.want_visibility();
+  return true;
+}
+
 void Session::lease_from(const Decision& decision) {
   if (wait_for_visibility(decision)) return;
+  if (unit_is_read_ && share_marks(decision.node)) return;
   pools::Pool& pool = *group_->pools[routing::index(decision.node)];
   if (auto* server = pool.take_idle(*this, decision.vouched_until, settings_)) {
     reason_ = decision.reason;
@@ -95,16 +156,31 @@ void Session::lease_from(const Decision& decision) {
   if (!closing_) pool.wait(*this);
 }
 
+/// Whether a server connection that was waited for may still be used: a bound of staleness is a matter of
+/// the moment.
+bool Session::is_still_good(const pools::ServerConnection& server) {
+  if (pending_.reason != routing::Reason::within_bound) return true;
+  const auto& config = worker_.shared().config;
+  const auto decision =
+      routing::decide(config.routing, worker_.view(), context(), statement(), worker_.reactor().now());
+  return decision.kind == Decision::Kind::send && decision.node == server.node() &&
+         server.established_at() <= decision.vouched_until;
+}
+
 void Session::on_server_ready(pools::ServerConnection& server) {
   end_wait();
   const auto& view = worker_.view();
   const bool for_primary = !statement().is_read || pending_.vouched_until == routing::TimePoint::max();
-  const bool still_right = view.node(server.node()).fault == routing::NodeFault::none &&
-                           (unit_is_read_ || view.primary == server.node());
+  const bool still_right = view.is_open(server.node()) && (unit_is_read_ || view.primary == server.node());
   const bool vouched = for_primary || server.established_at() <= pending_.vouched_until;
-  if (still_right && vouched) {
+  if (still_right && vouched && !is_still_good(server)) {
+    group_->pools[routing::index(server.node())]->give_back(server);
+    route();
+    go_on();
+  } else if (still_right && vouched) {
     reason_ = pending_.reason;
     start_on(server);
+    go_on();  // with the rest of a statement that is passed on as it comes
   } else {
     group_->pools[routing::index(server.node())]->give_back(server);
     if (still_right && worker_.reactor().now() < pending_.deadline) {
@@ -121,7 +197,14 @@ void Session::on_server_ready(pools::ServerConnection& server) {
 void Session::on_server_unavailable(const protocol::LoginFailure& failure) {
   end_wait();
   worker_.shared().monitor.suspect(pending_.node);
-  if (!is_passing(failure)) {
+  if (!pools::is_passing(failure)) {
+    // A replica may not have replayed yet what the primary knows: a new database, user or password.
+    const auto& primary = worker_.view().primary;
+    if (unit_is_read_ && !primary_only_ && primary && *primary != pending_.node) {
+      primary_only_ = true;
+      route();
+      return go_on();
+    }
     if (welcoming_) return fail_session(describe(failure));
     fail_unit(describe(failure), status_);
     process_input();
@@ -144,21 +227,37 @@ void Session::on_server_unavailable(const protocol::LoginFailure& failure) {
 void Session::start_on(pools::ServerConnection& server) {
   const auto& view = worker_.view();
   server_ = &server;
+  held_place_.reset();
   sent_to_primary_ = view.primary == server.node();
+  sent_timeline_ = view.timeline;
   sent_incarnation_ = view.node(server.node()).incarnation;
   sent_at_ = worker_.reactor().now();
   unnamed_on_server_ = false;
   worker_.counters().clients_active.add();
-  if (!server.settings) server.settings = worker_.settings().none();
+  if (learning_outcome_) [[unlikely]]
+    return ask_outcome();
+  if (!server.settings) learn_peculiarities(server);
   if (!welcoming_) {
+    if (worker_.shared().config.pool.mode == pools::PoolMode::session) {
+      pin(kPinnedByMode);
+    }
     if (unvouched_) reason_ = routing::Reason::fallback_replay;
     worker_.counters().routed_to(server.node(), unit_is_read_, reason_).add();
-    return send_unit();
+    note_route();
+    if (closing_) return;
+    if (server.settings == settings_ || !settings_change_may_fail(*server.settings, *wanted_settings()))
+      return send_unit();
+    applying_ = true;
+  } else if (server.settings == wanted_settings()) {
+    return learn_welcome();
   }
-  if (server.settings == settings_) return learn_welcome();
   pools::Gather out(server.socket, worker_.own_bytes());
   apply_settings(out);
-  if (server.pipeline.empty()) return learn_welcome();
+  if (server.pipeline.empty()) {
+    if (welcoming_) return learn_welcome();
+    applying_ = false;
+    return send_unit();
+  }
   unit_in_flight_ = true;
   if (!out.send()) server.readable = true;
   if (server.readable) read_server();
@@ -179,7 +278,8 @@ void Session::end_wait() {
   auto& counters = worker_.counters();
   const auto waited = Clock::now() - wait_began_;
   if (wait_ == Wait::server) counters.pool_wait.observe(waited);
-  if (wait_ == Wait::position || wait_ == Wait::replay || wait_ == Wait::visibility)
+  if (wait_ == Wait::position || wait_ == Wait::replay || wait_ == Wait::visibility ||
+      wait_ == Wait::judgement)
     counters.position_wait.observe(waited);
   if (wait_ == Wait::primary) counters.held_statements.subtract();
   counters.clients_waiting.subtract();
@@ -193,22 +293,29 @@ void Session::on_published(bool topology) {
   switch (wait_) {
     case Wait::position:
     case Wait::replay:
-    case Wait::primary:
+    case Wait::judgement:
       break;
+    case Wait::primary:
+      if (server_ != nullptr) return end_pause();
+      break;
+    case Wait::token:
+      end_wait();
+      show_token();
+      return go_on();
     case Wait::visibility:
-      if (!worker_.shared().monitor.visibility().settled_after(visibility_ticket_)) return;
-      settled_ = true;
+      if (!visibility_wait_is_over()) return;
       break;
     case Wait::server: {
       // Waiting for a node that is no longer the right one would be waiting for nothing.
       const auto& view = worker_.view();
-      const bool still_right = view.node(pending_.node).fault == routing::NodeFault::none &&
-                               (unit_is_read_ || view.primary == pending_.node);
+      const bool still_right =
+          view.is_open(pending_.node) && (unit_is_read_ || view.primary == pending_.node);
       if (!topology || still_right) return;
       leave();
       break;
     }
     case Wait::none:
+    case Wait::marks:
     case Wait::retry:
       return;
   }
@@ -219,18 +326,19 @@ void Session::on_published(bool topology) {
 
 void Session::on_deadline() {
   const Wait waited_for = wait_;
-  if (waited_for == Wait::visibility) settled_ = true;
+  if (waited_for == Wait::visibility && wait_on_for_visibility()) return;
   end_wait();
   leave();
-  if (waited_for == Wait::primary || waited_for == Wait::server) {
-    if (welcoming_) return fail_session(describe(Failure::no_node));
-    const auto& pool = worker_.shared().config.pool;
-    const std::string limit = "pool.size = " + std::to_string(pool.size) + " (user \"" + group_->user +
-                              "\", database \"" + group_->database + "\") or pool.max_server_connections = " +
-                              std::to_string(pool.max_server_connections);
-    fail_unit(
-        waited_for == Wait::primary ? describe(Failure::no_primary) : describe(Failure::queue_timeout, limit),
-        status_);
+  if (waited_for == Wait::visibility && !route_.settled) {
+    fail_unit(describe(Failure::commit_unacknowledged), status_);
+  } else if (waited_for == Wait::primary || waited_for == Wait::server || waited_for == Wait::token) {
+    const auto error = waited_for == Wait::server ? queue_timeout_error()
+                                                  : describe(welcoming_ ? Failure::no_node : why_held());
+    if (welcoming_) return fail_session(error);
+    fail_unit(error, status_);
+  } else if (waited_for == Wait::marks) {
+    go_without_marks();
+    resume_unit();
   } else {
     route();
   }
@@ -244,7 +352,7 @@ void Session::release_server() {
   pools::ServerConnection* server = std::exchange(server_, nullptr);
   worker_.counters().clients_active.subtract();
   bool clean = server->pipeline.empty() && server->partial.empty() && !server->socket.blocked() &&
-               long_message_left_ == 0 && long_reply_left_ == 0 && !std::exchange(server_doubtful_, false);
+               long_message_left_ == 0 && long_reply_left_ == 0;
   long_reply_left_ = 0;
   if (clean && server->readable) {
     // The last read filled its block to the end: there may be more, which would be too much.
@@ -263,89 +371,15 @@ void Session::release_server() {
 void Session::drop_server() {
   pools::ServerConnection* server = std::exchange(server_, nullptr);
   worker_.counters().clients_active.subtract();
-  server_doubtful_ = false;
   long_reply_left_ = 0;
   group_->pools[routing::index(server->node())]->discard(*server);
 }
 
-void Session::fence() {
-  on_server_lost();
-}
-
-void Session::on_server_lost() {
-  const auto node = server_->node();
-  worker_.shared().monitor.suspect(node);
-  worker_.shared().events.server_failed(server_->node_name(), group_->database, group_->user,
-                                        "a server connection was lost while in use");
-  const bool in_message = long_reply_left_ > 0 && !long_reply_swallowed_;
-  drop_server();
-  if (welcoming_) {
-    unit_in_flight_ = false;
-    if (worker_.reactor().now() >= arrived_ + worker_.shared().config.pool.queue_timeout) {
-      return fail_session(describe(Failure::no_node));
-    }
-    return begin_wait(Wait::retry, worker_.reactor().now() + kRetryInterval);
-  }
-  if (in_message) return close();  // the client has part of a message: nothing can be said any more
-  if (pin_reason_ != nullptr) return fail_session(describe(Failure::session_state_lost, pin_reason_));
-  if (!unit_in_flight_ && !mid_sequence_) {
-    // Told with the next statement: a client that waits for nothing reads nothing.
-    transaction_lost_ = status_ != 'I';
-    lost_at_replica_ = !sent_to_primary_;
-    return;
-  }
-  answer_lost_unit();
-  if (wait_ == Wait::none && !closing_) {
-    process_input();
-    resume_reading();
-  }
-}
-
-void Session::answer_lost_unit() {
-  const bool resend = !replied_ && unit_held_ && attempts_ < kMaxAttempts;
-  switch (unit_kind_) {
-    case UnitKind::read:
-      if (draining_refusal_) return retry_unit(Retry::read_refused);
-      if (resend && may_restart()) return retry_unit(Retry::server_lost);
-      if (held_begin_.empty()) return fail_unit(describe(Failure::result_lost), 'I');
-      return fail_unit(describe(Failure::transaction_lost), 'E');
-    case UnitKind::begin:
-      // Nothing has been done in it yet.
-      if (resend) return retry_unit(Retry::not_begun);
-      [[fallthrough]];
-    case UnitKind::in_transaction:
-    case UnitKind::opens:
-      // What the client sends before it has seen the error must not run outside its transaction.
-      failed_transaction_ = true;
-      return fail_unit(describe(Failure::transaction_lost), 'E');
-    case UnitKind::rollback:
-      if (unit_held_ && status_ != 'I') {
-        unit_in_flight_ = false;
-        transaction_lost_ = false;
-        return answer_failed_transaction();
-      }
-      return fail_unit(describe(Failure::transaction_lost), 'I');
-    case UnitKind::commit:
-    case UnitKind::write: {
-      // Nothing was written at a replica; everything that was read has been answered.
-      if (!sent_to_primary_ && status_ != 'I' && unit_held_ && !replied_) return answer_end("COMMIT");
-      if (rolled_back_ && resend && unit_kind_ == UnitKind::write && is_plain_statement())
-        return retry_unit(Retry::not_begun);
-      written_.raise(worker_.shared().monitor.positions().asked());
-      failed_transaction_ = unit_may_open_;
-      return fail_unit(describe(Failure::outcome_unknown), unit_may_open_ ? 'E' : 'I');
-    }
-  }
-}
-
-/// Has the unit routed and sent once more; its bytes are still in the buffer.
-void Session::retry_unit(Retry reason) {
-  worker_.counters().retries[static_cast<std::size_t>(reason)].add();
-  undo_changes(true);
-  unit_in_flight_ = replied_ = unit_failed_ = draining_refusal_ = false;
-  ++attempts_;
-  const auto now = worker_.reactor().now();
-  begin_wait(Wait::retry, attempts_ > 1 ? now + kRetryInterval : now);
+/// The client has gone and left something on its server, where nothing of its own is under way.
+void Session::clean_server() {
+  pools::ServerConnection* server = std::exchange(server_, nullptr);
+  worker_.counters().clients_active.subtract();
+  ServerCleaner::start(worker_, *group_->pools[routing::index(server->node())], *server, status_);
 }
 
 }  // namespace tidemark::proxy

@@ -15,25 +15,40 @@ using routing::StatementClass;
 void Session::begin_unit() {
   arrived_ = worker_.reactor().now();
   attempts_ = 0;
-  primary_only_ = unvouched_ = settled_ = replied_ = unit_failed_ = own_sync_ = rolled_back_ =
-      command_completed_ = false;
+  primary_only_ = unvouched_ = replied_ = unit_failed_ = own_sync_ = rolled_back_ = not_begun_ =
+      command_completed_ = outdated_ = false;
   unit_held_ = true;
   if (sequence_failed_) return pass_sync_of_failed_sequence();
   if (failed_transaction_ || transaction_lost_) return answer_failed_transaction();
+  begin_choice();
   if (!classify_unit()) return;
+  choose_level();
+  if (record_ != nullptr || route_.replay) [[unlikely]]
+    note_for_replay();
+  if (unit_may_be_command_ && answer_tidemark()) return;
+  if (unit_mistake_ && !mid_sequence_) return refuse_in_transaction(*unit_mistake_);
+  if (refuse_sequence_state() || refuse_by_mode()) return;
+  if (unit_changes_functions_) note_function_changes();
+  const bool changes_state = unit_state_ != 0 || unit_ends_state_;
   if (server_ != nullptr) {
     // Statements prepared by protocol messages are the proxy's also while a server is held.
-    if (unit_pins_ && !mid_sequence_ && status_ != 'E' && answer_locally()) return;
+    if (changes_state && !mid_sequence_ && status_ != 'E' && answer_locally()) return;
+    if (changes_state) note_state();
+    if (hold_while_paused() || share_marks(server_->node())) return;
     return send_unit();
   }
+  if (changes_state && answer_reset()) return;
   if (answer_locally() || hold_begin()) return;
+  if (changes_state) note_state();
   route();
 }
 
 /// The server answered an error in a sequence whose Sync had not come: it ignores everything up to the Sync,
 /// so nothing else of the client's needs to go there.
 void Session::pass_sync_of_failed_sequence() {
-  if (unit_.end != End::sync) {
+  const bool syncs = unit_.end == End::sync;
+  if (syncs && unit_.messages.back().size != protocol::kFrameHeader) return protocol_error("malformed Sync");
+  if (!syncs) {
     in_.consume(unit_.size);
     unit_.clear();
     unit_held_ = false;
@@ -59,7 +74,7 @@ void Session::begin_long_unit() {
     unit_held_ = unit_is_long_ = true;
     const bool lost = std::exchange(transaction_lost_, false);
     failed_transaction_ = true;
-    return fail_unit(describe(lost ? Failure::transaction_lost : Failure::in_failed_transaction), 'E');
+    return fail_unit(lost ? lost_transaction() : describe(Failure::in_failed_transaction), 'E');
   }
   if (sequence_failed_) {
     long_message_left_ = head.size;
@@ -67,37 +82,59 @@ void Session::begin_long_unit() {
     discard_long_message_ = true;
     return unit_.clear();
   }
+  if (record_ != nullptr) record_->forget();
   arrived_ = worker_.reactor().now();
   attempts_ = 0;
-  replied_ = unit_failed_ = own_sync_ = rolled_back_ = command_completed_ = false;
+  replied_ = unit_failed_ = own_sync_ = rolled_back_ = not_begun_ = command_completed_ = outdated_ = false;
   primary_only_ = unvouched_ = false;
+  begin_choice();
   if (!classify_unit()) return;
+  choose_level();
   if (head.type == 'B') {
     const auto bind = protocol::parse_bind(in_.view().substr(protocol::kFrameHeader));
-    const PreparedText* text = bind ? find_prepared(bind->statement) : nullptr;
-    if (text != nullptr) {
-      add_class(routing::classify(text->query(), group_->catalog));
-    } else if (!unnamed_.empty()) {
-      add_class(
-          routing::classify(std::string_view(unnamed_).substr(0, unnamed_.find('\0')), group_->catalog));
+    const auto* own = bind ? statements_.find(bind->statement) : nullptr;
+    if (own != nullptr) {
+      add_class(routing::classify(own->text->query(), group_->catalog));
+      unit_compares_ = unit_compares_ || own->told.is_known();
+    } else if (!statements_.unnamed().empty()) {
+      add_class(routing::classify(statements_.unnamed_query(), group_->catalog));
+      unit_compares_ = unit_compares_ || statements_.unnamed_told().is_known();
     }
-  } else if (head.type != 'F') {
+  } else if (head.type == 'F') {
+    note_function_call(in_.view().substr(std::min(in_.size(), head.offset + protocol::kFrameHeader)));
+  } else {
     // Nobody has read what it leaves in its session.
-    unit_pins_ = true;
+    unit_state_ = routing::session_state::unknown | routing::session_state::certain;
+    unit_ends_state_ = true;
     unit_may_open_ = head.type == 'Q';
   }
-  unit_is_read_ = false;
+  unit_is_read_ = only_reads_ = false;
   unit_executes_ = true;
   unit_is_long_ = true;
+  commit_watch_.doubt();
   unit_held_ = true;
   unit_kind_ = status_ == 'I' ? UnitKind::write : UnitKind::in_transaction;
-  if (server_ != nullptr) return send_unit();
-  route();
+  unit_only_sets_ = false;
+  if (unit_state_ != 0 || unit_ends_state_) note_state();
+  if (server_ == nullptr) return route();
+  if (!hold_while_paused() && !share_marks(server_->node())) send_unit();
 }
 
 void Session::add_class(const routing::Classification& classification) {
-  unit_pins_ = unit_pins_ || classification.leaves_session_state;
-  unit_changes_functions_ = unit_changes_functions_ || classification.changes_functions;
+  unit_state_ = static_cast<std::uint16_t>(unit_state_ | classification.session_state);
+  commit_watch_.note(classification);
+  unit_ends_state_ = unit_ends_state_ || classification.ends_session_state;
+  unit_reads_sequence_ = unit_reads_sequence_ || classification.reads_sequence_state;
+  unit_is_of_node_ = unit_is_of_node_ || classification.for_primary;
+  const bool harmless = classification.statement == StatementClass::read ||
+                        classification.statement == StatementClass::end ||
+                        classification.statement == StatementClass::empty;
+  only_reads_ = only_reads_ && harmless && !classification.several;
+  if (classification.statement != StatementClass::empty)
+    unit_only_sets_ = unit_only_sets_ && classification.only_settings;
+  // What is temporary only its own session sees, which keeps its server for it.
+  const bool temporary = (classification.session_state & routing::session_state::temporary) != 0;
+  unit_changes_functions_ = unit_changes_functions_ || (classification.changes_functions && !temporary);
   UnitKind kind = UnitKind::write;
   switch (classification.statement) {
     case StatementClass::empty:
@@ -113,14 +150,20 @@ void Session::add_class(const routing::Classification& classification) {
     case StatementClass::end:
       kind = classification.is_commit ? UnitKind::commit : UnitKind::rollback;
       break;
-    case StatementClass::write:
     case StatementClass::transaction_local:
+      // Any node can run it; what follows stays there.
+      if (!held_begin_.empty()) return;
+      break;
     case StatementClass::session_state:
+      if (classification.only_settings && (status_ == 'I' || !held_begin_.empty())) return;
+      break;
+    case StatementClass::write:
       break;
   }
   const bool first = unit_is_read_;
   unit_is_read_ = false;
-  if (classification.several || classification.may_commit) {
+  // Several statements within a transaction are part of it; by themselves they are committed.
+  if (classification.may_commit || (classification.several && status_ == 'I')) {
     kind = UnitKind::commit;
     unit_may_open_ = unit_may_open_ || (classification.several && classification.may_commit);
   }
@@ -137,8 +180,8 @@ void Session::add_class(const routing::Classification& classification) {
 }
 
 PreparedText* Session::find_prepared(std::string_view name) {
-  const auto found = prepared_.find(name);
-  return found == prepared_.end() ? nullptr : found->second.get();
+  const auto* found = statements_.find(name);
+  return found == nullptr ? nullptr : found->text.get();
 }
 
 const routing::Classification& Session::classification_of(PreparedText& text) {
@@ -149,13 +192,45 @@ const routing::Classification& Session::classification_of(PreparedText& text) {
   return text.classification;
 }
 
-/// Sets what is known of the unit. False when it is malformed, which has been told.
+/// A server reads one message after the other, so what stands before a malformed one is carried out and
+/// answered first; and if that fails, the malformed one is skipped with all others up to Sync. True when
+/// there is something before it in this unit, which has been classified.
+bool Session::on_malformed(const protocol::FrontendMessage& message, std::string_view what) {
+  const auto before = static_cast<std::size_t>(&message - unit_.messages.begin());
+  if (before > 0) {
+    unit_.cut(before);
+    malformed_ahead_ = true;
+    return classify_unit();
+  }
+  await_answers_or_fail(what);
+  return false;
+}
+
+/// Fails the session, when all that it has asked for is answered.
+void Session::await_answers_or_fail(std::string_view what) {
+  if (!unit_in_flight_) return protocol_error(what);
+  malformed_ahead_ = true;
+  unit_.clear();
+  unit_held_ = false;
+  if (!server_->socket.send(protocol::kFlush)) server_->readable = true;
+}
+
+/// Sets what is known of the unit. False when it is malformed from its first message on, which has been
+/// told, or will be.
 bool Session::classify_unit() {
   const bool continues = mid_sequence_;
   unit_is_read_ = true;
   unit_kind_ = UnitKind::read;
-  if (!continues)
-    unit_pins_ = unit_changes_functions_ = unit_executes_ = unit_may_open_ = unit_begins_read_only_ = false;
+  unit_compares_ = compared_ = false;
+  if (!continues) {
+    unit_commands_.clear();
+    if (status_ == 'I' && !tracker_.pinned()) tracker_.forget();
+    unit_state_ = 0;
+    unit_ends_state_ = unit_reads_sequence_ = unit_is_of_node_ = false;
+    unit_changes_functions_ = unit_executes_ = unit_may_open_ = unit_begins_read_only_ = false;
+    unit_only_sets_ = true;
+  }
+  commit_watch_.begin_unit(!continues && status_ == 'I');
   const std::string_view bytes = in_.view();
   bool parses_unnamed = false;
   for (const auto& message : unit_.messages) {
@@ -163,48 +238,76 @@ bool Session::classify_unit() {
     switch (message.type) {
       case 'Q': {
         const auto sql = protocol::parse_query(body);
-        if (!sql) return protocol_error("malformed Query"), false;
+        if (!sql) return on_malformed(message, "malformed Query");
         unit_executes_ = true;
         add_class(routing::classify(*sql, group_->catalog));
+        note_text(*sql);
         if (unit_is_read_ && worker_.is_refused(*sql)) primary_only_ = true;
         break;
       }
       case 'P': {
         const auto parse = protocol::parse_parse(body);
-        if (!parse) return protocol_error("malformed Parse"), false;
+        if (!parse) return on_malformed(message, "malformed Parse");
         parses_unnamed = parses_unnamed || parse->statement.empty();
         add_class(routing::classify(parse->query, group_->catalog));
+        note_text(parse->query);
         if (unit_is_read_ && worker_.is_refused(parse->query)) primary_only_ = true;
         break;
       }
       case 'B': {
         const auto bind = protocol::parse_bind(body);
-        if (!bind) return protocol_error("malformed Bind"), false;
-        if (PreparedText* text = find_prepared(bind->statement); text != nullptr) {
-          add_class(classification_of(*text));
-          primary_only_ = primary_only_ || text->refused_by_replica;
-        } else if (bind->statement.empty() && !unnamed_.empty() && !parses_unnamed) {
-          add_class(
-              routing::classify(std::string_view(unnamed_).substr(0, unnamed_.find('\0')), group_->catalog));
+        if (!bind) return on_malformed(message, "malformed Bind");
+        if (const auto* own = statements_.find(bind->statement); own != nullptr) {
+          add_class(classification_of(*own->text));
+          note_prepared(*own->text);
+          primary_only_ = primary_only_ || own->text->refused_by_replica;
+          unit_compares_ = unit_compares_ || own->told.is_known();
+        } else if (bind->statement.empty() && !statements_.unnamed().empty() && !parses_unnamed) {
+          add_class(routing::classify(statements_.unnamed_query(), group_->catalog));
+          note_text(statements_.unnamed_query());
+          unit_compares_ = unit_compares_ || statements_.unnamed_told().is_known();
         }
         break;
       }
       case 'D':
+        if (const auto target = protocol::parse_target(body); target && target->kind == 'S') {
+          const auto* own = statements_.find(target->name);
+          if (own != nullptr && own->text->may_be_command) unit_may_be_command_ = true;
+        }
+        [[fallthrough]];
       case 'C':
-        if (!protocol::parse_target(body)) return protocol_error("malformed Describe or Close"), false;
+        if (!protocol::parse_target(body)) return on_malformed(message, "malformed Describe or Close");
+        break;
+      case 'S':
+      case 'H':
+        if (!body.empty()) return on_malformed(message, "malformed Sync or Flush");
         break;
       case 'E':
         unit_executes_ = true;
         break;
       case 'F':
         unit_executes_ = true;
-        unit_is_read_ = false;
+        unit_is_read_ = unit_only_sets_ = only_reads_ = false;
         unit_kind_ = UnitKind::write;
+        commit_watch_.doubt();
+        note_function_call(body);
         break;
       default:
         break;
     }
   }
+  if (unit_begins_read_only_ && !unit_is_read_ && !continues && runs_read_only_transaction()) {
+    unit_is_read_ = true;
+    unit_kind_ = UnitKind::read;
+  }
+  primary_only_ = primary_only_ || unit_is_of_node_;
+  // The catalog that tells of a function is read when its transaction has ended.
+  if (unit_changes_functions_) {
+    unit_state_ |= routing::session_state::unknown | routing::session_state::certain;
+    unit_ends_state_ = true;
+  }
+  unit_only_sets_ = unit_only_sets_ && unit_state_ != 0;
+  if (unit_state_ != 0) read_setting_commands();
   if (unit_.end == End::flush && !continues && status_ == 'I') {
     // Parse, Describe and Close leave no transaction behind: a Sync of ours ends them, and what follows is
     // routed by itself. Anything else that is flushed must stay on one server until the client's Sync.
@@ -226,6 +329,58 @@ bool Session::classify_unit() {
   }
   return true;
 }
+
+/// BEGIN … READ ONLY, reads, and the end of the transaction, one after the other and ended by one Sync: what
+/// a driver's pipeline makes of it. It is a read, though COMMIT by itself is none.
+bool Session::runs_read_only_transaction() {
+  if (status_ != 'I' || unit_.end != End::sync || unit_state_ != 0 || unit_ends_state_) return false;
+  enum class Stage : std::uint8_t { before, inside, behind };
+  Stage stage = Stage::before;
+  std::string_view unnamed = statements_.unnamed().empty() ? std::string_view() : statements_.unnamed_query();
+  std::optional<std::string_view> bound;
+  for (const auto& message : unit_.messages) {
+    const std::string_view body = message.body(in_.view());
+    switch (message.type) {
+      case 'P': {
+        const auto parse = protocol::parse_parse(body);
+        if (!parse || !parse->statement.empty()) return false;
+        unnamed = parse->query;
+        break;
+      }
+      case 'B': {
+        const auto bind = protocol::parse_bind(body);
+        if (!bind || !bind->portal.empty()) return false;
+        const PreparedText* named = find_prepared(bind->statement);
+        if (!bind->statement.empty() && named == nullptr) return false;
+        bound = named != nullptr ? named->query() : unnamed;
+        break;
+      }
+      case 'E': {
+        if (!bound || stage == Stage::behind) return false;
+        std::string_view sql = *std::exchange(bound, std::nullopt);
+        const auto classification = routing::classify(sql, group_->catalog);
+        const bool begins = classification.statement == StatementClass::begin_read_only;
+        if (begins != (stage == Stage::before) || classification.several) return false;
+        if (begins) {
+          stage = Stage::inside;
+        } else if (ends_transaction(sql)) {
+          if (next_word(sql) == "prepare") return false;
+          stage = Stage::behind;
+        } else if (classification.statement != StatementClass::read) {
+          return false;
+        }
+        break;
+      }
+      case 'D':
+      case 'S':
+        break;
+      default:
+        return false;
+    }
+  }
+  return stage == Stage::behind;
+}
+
 /// One statement that a server which says 57P01 before its CommandComplete has rolled back for certain: no
 /// CALL, DO, utility command or transaction control, nothing that leaves state.
 bool Session::is_plain_statement() {

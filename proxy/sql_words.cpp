@@ -27,6 +27,8 @@ std::size_t comment_length(std::string_view sql) {
   return sql.size();
 }
 
+}  // namespace
+
 void skip_blank(std::string_view& sql) {
   for (;;) {
     while (!sql.empty() && std::isspace(static_cast<unsigned char>(sql.front())) != 0) sql.remove_prefix(1);
@@ -39,8 +41,6 @@ void skip_blank(std::string_view& sql) {
     }
   }
 }
-
-}  // namespace
 
 std::string next_word(std::string_view& sql) {
   skip_blank(sql);
@@ -60,14 +60,42 @@ std::string next_word(std::string_view& sql) {
 }
 
 bool at_end(std::string_view sql) {
-  skip_blank(sql);
-  return sql.find_first_not_of(" \t\r\n\f;") == std::string_view::npos;
+  for (;;) {
+    skip_blank(sql);
+    if (!sql.starts_with(';')) return sql.empty();
+    sql.remove_prefix(1);
+  }
+}
+
+std::optional<std::string> deallocated_name(std::string_view sql) {
+  if (next_word(sql) != "deallocate") return std::nullopt;
+  std::string_view behind = sql;
+  if (next_word(behind) == "prepare") sql = behind;
+  const bool quoted = sql.find('"') != std::string_view::npos;
+  std::string name = next_word(sql);
+  if (name.empty() || !at_end(sql) || (name == "all" && !quoted)) return std::nullopt;
+  return name;
+}
+
+bool ends_all_statements(std::string_view sql) {
+  const std::string first = next_word(sql);
+  if (first != "deallocate" && first != "discard") return false;
+  std::string_view behind = sql;
+  if (first == "deallocate" && next_word(behind) == "prepare") sql = behind;
+  const bool quoted = sql.find('"') != std::string_view::npos;
+  return !quoted && next_word(sql) == "all" && at_end(sql);
 }
 
 bool ends_transaction(std::string_view sql) {
   const auto classification = routing::classify(sql, nullptr);
   return classification.statement == routing::StatementClass::end && !classification.several &&
          !classification.may_commit;
+}
+
+bool commits_transaction(std::string_view sql) {
+  if (!ends_transaction(sql)) return false;
+  const std::string first = next_word(sql);
+  return first == "commit" || first == "end";
 }
 
 bool may_be_parsed_when_failed(std::string_view sql) {

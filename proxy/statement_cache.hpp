@@ -7,6 +7,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "pools/prepared_statements.hpp"
+#include "pools/session_settings.hpp"
 #include "routing/statement_class.hpp"
 
 namespace tidemark::proxy {
@@ -15,10 +16,17 @@ namespace tidemark::proxy {
 /// same.
 struct PreparedText {
   pools::StatementId id = 0;
-  std::string definition;  ///< as in Parse behind the name: query, NUL, parameter types
-  std::string database;    ///< functions differ between databases, so classes do
+  std::string server_name;  ///< pools::server_statement_name of the id
+  std::string definition;   ///< as in Parse behind the name: query, NUL, parameter types
+  std::string database;     ///< functions differ between databases, so classes do
+  /// Settings under which it is prepared: constants in it are read when it is (TimeZone, DateStyle).
+  pools::SettingsPointer settings;
+  std::uint64_t parameters = 0;  ///< shape of the types of its parameters, as last told to a client; 0: never
+  std::string typed_definition;  ///< with these types instead of those that Parse gave
   routing::Classification classification;
   std::uint64_t classified_with = 0;  ///< generation of the function catalogs; 0: not classified
+  bool may_be_command = false;        ///< may_be_tidemark_command
+  bool may_have_hint = false;         ///< routing::begins_with_comment
   bool refused_by_replica = false;    ///< a replica answered 25006: the primary only, from now on
   std::uint32_t references = 0;
 
@@ -60,16 +68,24 @@ class StatementCache {
     PreparedText* text_ = nullptr;
   };
 
-  [[nodiscard]] Reference refer(std::string_view definition, std::string_view database);
+  /// `settings`: of one table only, so that equal ones are one object.
+  [[nodiscard]] Reference refer(std::string_view definition, std::string_view database,
+                                const pools::SettingsPointer& settings);
   /// The same text under an id of its own, shared with nobody: certainly prepared on no server.
   [[nodiscard]] Reference refer_alone(std::string_view definition, std::string_view database);
+  /// Gives `text` a new id: no server has it prepared yet, as after a change of the tables that it reads.
+  void renew(PreparedText& text) {
+    text.id = next_id_++;
+    text.server_name = pools::server_statement_name(text.id);
+  }
   [[nodiscard]] std::size_t size() const { return texts_.size(); }
 
  private:
-  [[nodiscard]] PreparedText* make(std::string_view definition, std::string_view database);
+  [[nodiscard]] PreparedText* make(std::string_view definition, std::string_view database,
+                                   pools::SettingsPointer settings);
   void drop(PreparedText& text);
   std::uint64_t next_id_;
-  absl::flat_hash_map<std::string, PreparedText*> texts_;  ///< by database, NUL, definition
+  absl::flat_hash_map<std::string, PreparedText*> texts_;  ///< by settings, database, NUL, definition
 };
 
 }  // namespace tidemark::proxy

@@ -4,9 +4,13 @@
 #include <cerrno>
 #include <utility>
 
+#include "proxy/admin_session.hpp"
 #include "proxy/cancel_sender.hpp"
 #include "proxy/event_log.hpp"
 #include "proxy/handshake.hpp"
+#include "proxy/limits.hpp"
+#include "proxy/redis_marks.hpp"
+#include "proxy/server_cleaner.hpp"
 #include "proxy/session.hpp"
 
 namespace tidemark::proxy {
@@ -16,6 +20,8 @@ constexpr std::size_t kMaxRefused = 1024;
 constexpr std::size_t kMaxRefusedText = 4096;
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::chrono::milliseconds kAcceptPause{100};
+/// Clients too many that are told so at one time; more are closed without a word.
+constexpr std::size_t kMaxToldRefusals = 64;
 
 std::string group_key(std::string_view database, std::string_view user) {
   std::string key(database);
@@ -24,54 +30,89 @@ std::string group_key(std::string_view database, std::string_view user) {
 }
 }  // namespace
 
-Worker::Worker(Shared shared, unsigned number, const pools::Socket& listener)
+Worker::Worker(Shared shared, unsigned number, std::vector<const pools::Socket*> listeners)
     : shared_(shared),
       number_(number),
-      listener_(listener),
+      listeners_(std::move(listeners)),
       view_(shared.monitor.view()),
       catalogs_(shared.monitor.catalogs()),
+      tls_(shared.tls),
       topology_(view_->topology),
       primary_(view_->primary),
       statements_(number),
-      metrics_(shared.config.cluster.nodes.size()),
+      metrics_(shared.limits.nodes()),
       second_(reactor_, [this] { every_second(); }),
       drain_end_(reactor_,
                  [this] {
                    while (!sessions_.empty()) sessions_.begin()->second->shut_down(true);
                    reactor_.stop();
                  }),
-      accept_again_(reactor_, [this] {
-        if (!draining_) listening_ = reactor_.add_listener(listener_.descriptor(), *this);
-      }) {
+      accept_again_(reactor_,
+                    [this] {
+                      if (!draining_) listen();
+                    }),
+      timeouts_(reactor_, [this] { check_timeouts(); }),
+      notices_(reactor_, [this] { send_notices(); }) {
   own_bytes_.reserve(16 * 1024);
+  share_marks();
 }
 
 Worker::~Worker() {
+  clear();
+}
+
+void Worker::clear() {
   // Sessions hold server connections of the pools, and both use the reactor.
   sessions_.clear();
   dead_sessions_.clear();
+  admins_.clear();
+  dead_admins_.clear();
   handshakes_.clear();
   dead_handshakes_.clear();
   cancel_senders_.clear();
   dead_cancel_senders_.clear();
+  cleaners_.clear();
+  dead_cleaners_.clear();
   dead_servers_.clear();
   groups_.clear();
+  redis_.reset();
 }
 
 void Worker::run() {
-  listening_ = reactor_.add_listener(listener_.descriptor(), *this);
+  listen();
   second_.expires_at(reactor_.now() + std::chrono::seconds(1));
+  if (const auto interval = IdleWatch::interval(shared_.config.pool); interval.count() != 0)
+    timeouts_.expires_at(reactor_.now() + interval);
   reactor_.run([this] { before_events(); }, [this] { after_events(); });
 }
 
-void Worker::before_events() {
-  if (catalogs_.refresh()) {
-    ++catalog_generation_;
-    for (auto& [key, group] : groups_) {
-      const auto found = catalogs_->find(group->database);
-      group->catalog = found == catalogs_->end() ? nullptr : found->second.get();
-    }
+const routing::FunctionCatalog* Worker::catalog_of(std::string_view database) const {
+  static const routing::FunctionCatalog kNeverRead = [] {
+    routing::FunctionCatalog catalog;
+    catalog.outdated = true;
+    return catalog;
+  }();
+  const auto found = catalogs_->find(database);
+  return found == catalogs_->end() ? &kNeverRead : found->second.get();
+}
+
+void Worker::refresh_catalogs() {
+  if (!catalogs_.refresh()) return;
+  ++catalog_generation_;
+  for (auto& [key, group] : groups_) {
+    const auto* catalog = catalog_of(group->database);
+    // A routine that has left nothing may be another one now.
+    if (std::exchange(group->catalog, catalog) != catalog) group->harmless_calls.clear();
   }
+}
+
+void Worker::functions_changed(const PoolGroup& group) {
+  shared_.monitor.functions_changed(group.database);
+  refresh_catalogs();
+}
+
+void Worker::before_events() {
+  refresh_catalogs();
   // Set after both the view and the positions were published, so that no waiter misses either.
   const bool published = publish_pending_.load(std::memory_order_acquire) &&
                          publish_pending_.exchange(false, std::memory_order_acq_rel);
@@ -85,48 +126,12 @@ void Worker::before_events() {
   }
 }
 
-void Worker::on_topology() {
-  topology_ = view_->topology;
-  const auto former = std::exchange(primary_, view_->primary);
-  for (const auto& node : view_->nodes) {
-    // A node that is no longer the primary while another one is, and a node that must not be written to, lose
-    // all their server connections at once.
-    const bool replaced = former == node.id && view_->primary && *view_->primary != node.id;
-    const bool fenced = node.fault == routing::NodeFault::older_timeline ||
-                        node.fault == routing::NodeFault::other_cluster ||
-                        node.fault == routing::NodeFault::duplicate_primary;
-    const bool demoted = former == node.id && node.role == routing::NodeRole::replica;
-    const bool lost = replaced || fenced || demoted;
-    if (!lost && node.fault == routing::NodeFault::none) continue;
-    for (auto& [key, group] : groups_) group->pools[routing::index(node.id)]->close_idle();
-    // A node that hangs may come back: only what can run elsewhere without the client's knowledge leaves it.
-    fence_sessions([&](const Session& session) {
-      return session.server()->node() == node.id && (lost || session.can_be_sent_again());
-    });
-  }
-  // A former primary that answers nothing any more keeps its connections until there is a new one: until then
-  // nobody knows better what became of the statements on them. With the new one they go.
-  if (view_->primary) {
-    fence_sessions([&](const Session& session) {
-      return session.on_former_primary() && session.server()->node() != *view_->primary;
-    });
-  }
-}
-
-void Worker::fence_sessions(const std::function<bool(const Session&)>& which) {
-  std::vector<Session*> fenced;
-  for (auto& [serial, session] : sessions_) {
-    if (session->server() != nullptr && which(*session)) fenced.push_back(session.get());
-  }
-  for (Session* session : fenced) {
-    if (session->server() != nullptr) session->fence();
-  }
-}
-
 void Worker::after_events() {
   dead_sessions_.clear();
+  dead_admins_.clear();
   dead_handshakes_.clear();
   dead_cancel_senders_.clear();
+  dead_cleaners_.clear();
   dead_servers_.clear();
   if (draining_) end_if_drained();
 }
@@ -144,6 +149,7 @@ void Worker::every_second() {
                          pool->waiting()});
     }
   }
+  forget_groups(now);
   std::lock_guard lock(figures_mutex_);
   figures_.swap(figures);
 }
@@ -165,16 +171,32 @@ void Worker::on_events(pools::IoEvents) {
   accept_clients();
 }
 
+void Worker::listen() {
+  for (const pools::Socket* listener : listeners_)
+    listening_ = reactor_.add_listener(listener->descriptor(), *this) || listening_;
+}
+
+void Worker::stop_listening() {
+  for (const pools::Socket* listener : listeners_) reactor_.remove(listener->descriptor(), *this);
+  listening_ = false;
+}
+
 void Worker::accept_clients() {
+  // Which one is ready is not told, and to ask one that is not costs little.
+  for (const pools::Socket* listener : listeners_) {
+    if (listening_) accept_clients(*listener);
+  }
+}
+
+void Worker::accept_clients(const pools::Socket& listener) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    pools::Socket socket = pools::accept_from(listener_);
+    pools::Socket socket = pools::accept_from(listener);
     if (!socket.is_open()) {
       if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
       // No descriptor is free: the listener would report the same client for ever.
       EventLog::problem(
           "no more clients can be accepted for now: the limit of open files is reached (ulimit -n)");
-      reactor_.remove(listener_.descriptor(), *this);
-      listening_ = false;
+      stop_listening();
       accept_again_.expires_at(reactor_.now() + kAcceptPause);
       return;
     }
@@ -201,26 +223,37 @@ void Worker::adopt_client(pools::Socket socket) {
 void Worker::take_client(pools::Socket socket) {
   const bool refused =
       shared_.clients.load(std::memory_order_relaxed) > shared_.config.pool.max_client_connections;
+  if (refused) {
+    metrics_.rejected(Limit::clients).add();
+    // Whoever is merely told takes no place.
+    shared_.clients.fetch_sub(1, std::memory_order_relaxed);
+    if (refused_handshakes_.size() >= kMaxToldRefusals) return client_ended(false);
+  }
   auto handshake = std::make_unique<Handshake>(*this, std::move(socket), refused);
-  if (!reactor_.add(handshake->socket().descriptor(), *handshake)) return client_ended();
+  if (!reactor_.add(handshake->socket().descriptor(), *handshake)) return client_ended(!refused);
   Handshake* key = handshake.get();
+  if (refused) refused_handshakes_.insert(key);
   handshakes_.emplace(key, std::move(handshake));
 }
 
-void Worker::client_ended() {
+/// `counted`: it has taken a place of max_client_connections.
+void Worker::client_ended(bool counted) {
   client_count_.fetch_sub(1, std::memory_order_relaxed);
-  shared_.clients.fetch_sub(1, std::memory_order_relaxed);
+  if (counted) shared_.clients.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Worker::close_handshake(Handshake& handshake) {
   const auto place = handshakes_.find(&handshake);
   dead_handshakes_.push_back(std::move(place->second));
   handshakes_.erase(place);
-  client_ended();
+  client_ended(refused_handshakes_.erase(&handshake) == 0);
 }
 
 void Worker::begin_session(Handshake& handshake) {
+  if (handshake.is_for_admin()) [[unlikely]]
+    return begin_admin(handshake);
   SessionStart start = handshake.finish();
+  const auto error = std::move(start.error);
   start.serial = next_serial_++;
   const int descriptor = start.client.descriptor();
   auto session = std::make_unique<Session>(*this, std::move(start));
@@ -231,7 +264,10 @@ void Worker::begin_session(Handshake& handshake) {
   handshakes_.erase(place);
   sessions_.emplace(begun.serial(), std::move(session));
   metrics_.clients.set(sessions_.size());
+  ++group(begun.group()->database, begun.group()->user).sessions;
+  if (!is_admitted(begun)) return;
   if (!watched) return close_session(begun);
+  if (error) return begun.refuse(*error);
   begun.begin();
 }
 
@@ -240,11 +276,18 @@ void Worker::close_session(Session& session) {
   dead_sessions_.push_back(std::move(place->second));
   sessions_.erase(place);
   metrics_.clients.set(sessions_.size());
-  client_ended();
+  PoolGroup& used = group(session.group()->database, session.group()->user);
+  --used.sessions;
+  if (&session != not_admitted_) shared_.client_limits.release(used.user, used.database);
+  client_ended(true);
 }
 
 std::list<Session*>::iterator Worker::add_waiting(Session& session) {
   has_waiting_.store(true, std::memory_order_seq_cst);
+  if (!notices_.armed() && shared_.config.pool.queue_notice.count() != 0) [[unlikely]] {
+    noticed_at_ = reactor_.now();
+    notices_.expires_at(reactor_.now() + shared_.config.pool.queue_notice);
+  }
   return waiting_.insert(waiting_.end(), &session);
 }
 
@@ -253,10 +296,23 @@ void Worker::remove_waiting(std::list<Session*>::iterator place) {
   if (waiting_.empty()) has_waiting_.store(false, std::memory_order_relaxed);
 }
 
-void Worker::cancel(std::uint64_t serial) {
-  reactor_.post([this, serial] {
-    if (const auto found = sessions_.find(serial); found != sessions_.end()) found->second->cancel();
+void Worker::cancel(std::uint64_t serial, CancelDone done) {
+  reactor_.post([this, serial, done = std::move(done)] {
+    if (const auto found = sessions_.find(serial); found != sessions_.end())
+      return found->second->cancel(done);
+    if (const auto found = admins_.find(serial); found != admins_.end()) found->second->cancel();
   });
+}
+
+void Worker::learn_that_sequences_are_read(PoolGroup& group) {
+  group.reads_sequences = true;
+  for (const auto& worker : shared_.workers) {
+    if (worker.get() == this) continue;
+    worker->reactor_.post([&other = *worker, key = group_key(group.database, group.user)] {
+      if (const auto found = other.groups_.find(key); found != other.groups_.end())
+        found->second->reads_sequences = true;
+    });
+  }
 }
 
 void Worker::keep(std::unique_ptr<CancelSender> sender) {
@@ -271,6 +327,18 @@ void Worker::forget(CancelSender& sender) {
   cancel_senders_.erase(place);
 }
 
+void Worker::keep(std::unique_ptr<ServerCleaner> cleaner) {
+  cleaners_.push_back(std::move(cleaner));
+}
+
+void Worker::forget(ServerCleaner& cleaner) {
+  const auto place = std::find_if(cleaners_.begin(), cleaners_.end(),
+                                  [&](const auto& kept) { return kept.get() == &cleaner; });
+  if (place == cleaners_.end()) return;
+  dead_cleaners_.push_back(std::move(*place));
+  cleaners_.erase(place);
+}
+
 bool Worker::is_refused(std::string_view sql) const {
   return !refused_.empty() && refused_.contains(sql);
 }
@@ -281,64 +349,50 @@ void Worker::remember_refused(std::string_view sql) {
   refused_.emplace(sql);
 }
 
-// Shutdown.
-
-void Worker::drain(pools::Reactor::TimePoint deadline) {
-  reactor_.post([this, deadline] { begin_drain(deadline); });
-}
-
-void Worker::begin_drain(pools::Reactor::TimePoint deadline) {
-  if (draining_) return;
-  draining_ = true;
-  if (listening_) reactor_.remove(listener_.descriptor(), *this);
-  std::vector<Handshake*> handshakes;
-  for (auto& [key, handshake] : handshakes_) handshakes.push_back(key);
-  for (Handshake* handshake : handshakes) handshake->shut_down();
-  drain_end_.expires_at(deadline);
-}
-
-void Worker::end_if_drained() {
-  std::vector<Session*> open;
-  for (auto& [serial, session] : sessions_) open.push_back(session.get());
-  for (Session* session : open) session->shut_down(false);
-  if (sessions_.empty() && handshakes_.empty()) reactor_.stop();
-}
-
 // Pools.
 
-PoolGroup& Worker::group(std::string_view database, std::string_view user,
-                         std::optional<protocol::ScramKeys> keys) {
+PoolGroup& Worker::group(std::string_view database, std::string_view user) {
   auto& group = groups_[group_key(database, user)];
   if (!group) {
     group = std::make_unique<PoolGroup>();
     group->database = database;
     group->user = user;
-    const auto found = catalogs_->find(database);
-    group->catalog = found == catalogs_->end() ? nullptr : found->second.get();
-  }
-  if (!group->identity || (keys && !group->identity->scram_keys)) {
+    group->catalog = catalog_of(database);
     auto identity = std::make_shared<pools::LoginIdentity>();
     identity->user = user;
     identity->database = database;
-    identity->credential = shared_.authenticator.for_servers(user);
-    // The client's own keys serve where only a verifier is known; a password proves itself to any server.
-    if (keys && identity->credential && identity->credential->verifier() != nullptr)
-      identity->scram_keys = std::move(keys);
+    identity->secrets = shared_.authenticator.login_secrets(user);
     group->identity = std::move(identity);
-    for (auto& pool : group->pools) pool->set_identity(group->identity);
   }
-  for (std::size_t i = group->pools.size(); i < view_->nodes.size(); ++i) {
-    const auto& node = view_->nodes[i];
-    group->pools.push_back(std::make_unique<pools::Pool>(
-        *this, shared_.config.pool, shared_.limits, pools::PoolKey{node.id, group->database, group->user},
-        node.name, group->identity));
-  }
+  grow(*group);
   return *group;
+}
+
+void Worker::grow(PoolGroup& group) {
+  for (std::size_t i = group.pools.size(); i < view_->nodes.size(); ++i) {
+    const auto& node = view_->nodes[i];
+    group.pools.push_back(std::make_unique<pools::Pool>(*this, shared_.config.pool, shared_.limits,
+                                                        pools::PoolKey{node.id, group.database, group.user},
+                                                        node.name, group.identity));
+    group.pools.back()->set_drained(node.drained);
+  }
+}
+
+pools::Pool* Worker::pool_of(PoolGroup& group, routing::NodeId node) {
+  if (routing::index(node) >= group.pools.size() && view_.refresh()) {
+    for (auto& [key, each] : groups_) grow(*each);
+  }
+  return routing::index(node) < group.pools.size() ? group.pools[routing::index(node)].get() : nullptr;
 }
 
 pools::SocketAddress Worker::address_of(routing::NodeId node) {
   const auto& state = view_->node(node);
-  return {state.host, state.port};
+  return {state.host, state.port, state.host_name};
+}
+
+std::shared_ptr<const pools::TlsSetup> Worker::tls() {
+  tls_.refresh();
+  return tls_.pointer();
 }
 
 std::string Worker::nonce() {
@@ -354,13 +408,15 @@ void Worker::hand_over(const pools::PoolKey& key, unsigned worker,
   auto carried = std::make_shared<std::unique_ptr<pools::ServerConnection>>(std::move(server));
   Worker& other = *shared_.workers[worker];
   other.reactor_.post([&other, key, carried] {
-    PoolGroup& group = other.group(key.database, key.user, std::nullopt);
+    PoolGroup& group = other.group(key.database, key.user);
     // The settings object is the former worker's own: an equal one of ours, or a change, is made from its
     // values.
     if ((*carried)->settings) {
       (*carried)->settings = other.settings_.intern(*(*carried)->settings);
     }
-    group.pools[routing::index(key.node)]->adopt(std::move(*carried));
+    if ((*carried)->peculiarities)
+      (*carried)->peculiarities = other.settings_.intern(*(*carried)->peculiarities);
+    if (pools::Pool* pool = other.pool_of(group, key.node)) pool->adopt(std::move(*carried));
   });
 }
 
@@ -370,17 +426,25 @@ void Worker::ask_for_idle(const pools::PoolKey& key) {
     Worker& other = *worker;
     other.reactor_.post([&other, key, asker = number_] {
       const auto found = other.groups_.find(group_key(key.database, key.user));
-      if (found != other.groups_.end()) found->second->pools[routing::index(key.node)]->offer_idle_to(asker);
+      if (found == other.groups_.end()) return;
+      if (pools::Pool* pool = other.pool_of(*found->second, key.node)) pool->offer_idle_to(asker);
     });
   }
 }
 
-void Worker::ask_to_shed(routing::NodeId node) {
+void Worker::ask_to_shed(const pools::ShedRequest& request) {
+  // One that closes is enough: the limit is one for all workers.
+  auto done = std::make_shared<std::atomic<bool>>(false);
   for (const auto& worker : shared_.workers) {
     Worker& other = *worker;
-    other.reactor_.post([&other, node] {
+    other.reactor_.post([&other, request, done] {
+      if (done->load(std::memory_order_relaxed)) return;
       for (auto& [key, group] : other.groups_) {
-        if (group->pools[routing::index(node)]->shed_one()) return;
+        pools::Pool* pool = other.pool_of(*group, request.asker.node);
+        if (pool == nullptr || !request.concerns(pool->key()) || pool->idle() == 0 || pool->waiting() != 0)
+          continue;
+        if (!done->exchange(true, std::memory_order_relaxed)) (void)pool->shed_one();
+        return;
       }
     });
   }

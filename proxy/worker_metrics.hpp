@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "proxy/limits.hpp"
 #include "routing/decide.hpp"
 #include "routing/statement_class.hpp"
 
@@ -45,7 +46,15 @@ struct WaitHistogram {
 };
 
 enum class RoutedClass : std::uint8_t { read, write, count };
-enum class Retry : std::uint8_t { read_refused, recovery_conflict, server_lost, not_begun, count };
+enum class Retry : std::uint8_t {
+  read_refused,
+  recovery_conflict,
+  server_lost,
+  not_begun,
+  prepared_anew,
+  transaction_replayed,
+  count
+};
 
 /// What one worker counts. Written by its thread, read by the thread that answers /metrics.
 struct WorkerMetrics {
@@ -62,8 +71,16 @@ struct WorkerMetrics {
   Counter clients;
   Counter held_statements;
   Counter logins;
-  Counter pinned;
+  /// Sessions that keep their server, by bit of StateTracker::pins; one may have several reasons.
+  static constexpr std::size_t kPinBits = 15;
+  std::array<Counter, kPinBits> pinned;
 
+  Counter lost_writes;  ///< sessions that were told, or would have been
+  Counter queue_notices;
+  /// Refusals by limit, and sessions or statements that a time limit ended.
+  std::array<Counter, static_cast<std::size_t>(Limit::count)> by_limit;
+
+  Counter& rejected(Limit limit) { return by_limit[static_cast<std::size_t>(limit)]; }
   Counter& routed_to(routing::NodeId node, bool read, routing::Reason reason) {
     return routed[routing::index(node)][static_cast<std::size_t>(
         read ? RoutedClass::read : RoutedClass::write)][static_cast<std::size_t>(reason)];

@@ -32,4 +32,16 @@ std::string_view to_string(ConsistencyLevel level) {
   return "unknown";
 }
 
+ConsistencyLevel stronger(ConsistencyLevel a, ConsistencyLevel b) {
+  using Level = ConsistencyLevel;
+  if (a == b || b == Level::eventual) return a;
+  if (a == Level::eventual) return b;
+  for (const Level level : {Level::primary, Level::strong}) {
+    if (a == level || b == level) return level;
+  }
+  // A bound in time and a floor of the session's own do not compare; only what is never stale gives both.
+  if (a == Level::bounded_staleness || b == Level::bounded_staleness) return Level::strong;
+  return Level::session;
+}
+
 }  // namespace tidemark::routing

@@ -22,6 +22,9 @@ enum class ConsistencyLevel : std::uint8_t {
 [[nodiscard]] std::optional<ConsistencyLevel> parse_consistency(std::string_view text);
 [[nodiscard]] std::string_view to_string(ConsistencyLevel level);
 
+/// The weakest level that guarantees what both do: for a text in which several levels are asked for.
+[[nodiscard]] ConsistencyLevel stronger(ConsistencyLevel a, ConsistencyLevel b);
+
 /// Whether a read under `level` must show the session's own writes.
 [[nodiscard]] constexpr bool requires_own_writes(ConsistencyLevel level) {
   return level == ConsistencyLevel::read_your_writes || level == ConsistencyLevel::session ||

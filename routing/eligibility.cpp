@@ -17,6 +17,10 @@ Exclusion of_fault(NodeFault fault) {
       return Exclusion::duplicate_primary;
     case NodeFault::not_following:
       return Exclusion::not_following;
+    case NodeFault::not_named:
+      return Exclusion::not_named;
+    case NodeFault::removed:
+      return Exclusion::removed;
   }
   return Exclusion::unreachable;
 }
@@ -25,10 +29,12 @@ Exclusion of_fault(NodeFault fault) {
 
 Exclusion exclusion(const RoutingPolicy& policy, const NodeState& node, TimePoint now) {
   if (node.fault != NodeFault::none) return of_fault(node.fault);
+  if (node.drained) return Exclusion::drained;
   if (node.role != NodeRole::replica) return Exclusion::not_a_replica;
   if (node.host.empty()) return Exclusion::address_unknown;
+  if (node.flapping) return Exclusion::flapping;
   if (now - node.observed_at > policy.observation_max_age) return Exclusion::observation_too_old;
-  if (node.lag_time > policy.max_lag) return Exclusion::lag_too_large;
+  if (node.lagging || node.lag_time > policy.max_lag) return Exclusion::lag_too_large;
   return Exclusion::none;
 }
 
@@ -46,8 +52,16 @@ std::string_view to_string(Exclusion exclusion) {
       return "duplicate primary";
     case Exclusion::not_following:
       return "not following the primary's timeline";
+    case Exclusion::not_named:
+      return "not named by the authority, fenced";
+    case Exclusion::removed:
+      return "not a member of the cluster any more";
+    case Exclusion::drained:
+      return "drained";
     case Exclusion::not_a_replica:
       return "not a replica";
+    case Exclusion::flapping:
+      return "comes and goes";
     case Exclusion::address_unknown:
       return "address unknown";
     case Exclusion::observation_too_old:

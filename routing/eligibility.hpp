@@ -16,7 +16,11 @@ enum class Exclusion : std::uint8_t {
   older_timeline,
   duplicate_primary,
   not_following,
+  not_named,
+  removed,
+  drained,              ///< by the operator (DRAIN)
   not_a_replica,        ///< the primary, or a role that is not known
+  flapping,             ///< lost too often of late
   address_unknown,      ///< its name is not resolved yet
   observation_too_old,  ///< no answer within RoutingPolicy::observation_max_age
   lag_too_large,        ///< more than RoutingPolicy::max_lag behind the primary

@@ -2,17 +2,10 @@
 
 #include <cmath>
 
+#include "routing/bit_mix.hpp"
+
 namespace tidemark::routing {
 namespace {
-
-/// A bijection of 64 bits in which every input bit changes about half of the output's: the finalizer of
-/// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014; Stafford's mix
-/// 13).
-constexpr std::uint64_t mix(std::uint64_t value) {
-  value = (value ^ (value >> 30U)) * 0xBF58476D1CE4E5B9U;
-  value = (value ^ (value >> 27U)) * 0x94D049BB133111EBU;
-  return value ^ (value >> 31U);
-}
 
 /// -weight / ln(u) with u uniform in (0, 1): the node with the greatest value is the winner with probability
 /// weight / sum of weights (Schindelhauer, Schomaker: "Weighted distributed hash tables", 2005).
@@ -26,8 +19,8 @@ double score(const Bid& bid) {
 
 Bid bid(std::uint64_t user_key, NodeId node, std::uint16_t weight) {
   constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15U;
-  const std::uint64_t of_node = mix((index(node) + 1) * kGoldenRatio);
-  return {node, weight, mix(mix(user_key + kGoldenRatio) ^ of_node)};
+  const std::uint64_t of_node = mix_bits((index(node) + 1) * kGoldenRatio);
+  return {node, weight, mix_bits(mix_bits(user_key + kGoldenRatio) ^ of_node)};
 }
 
 bool beats(const Bid& a, const Bid& b) {

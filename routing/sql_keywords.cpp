@@ -1,5 +1,6 @@
 #include "routing/sql_keywords.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -40,6 +41,7 @@ constexpr std::array kWords = {
     Word{"char", {Keyword::character, true}},
     Word{"character", {Keyword::character, true}},
     Word{"check", {Keyword::other, true}},
+    Word{"close", {Keyword::close, false}},
     Word{"coalesce", {Keyword::other, true}},
     Word{"collate", {Keyword::other, true}},
     Word{"collation", {Keyword::other, false}},
@@ -52,12 +54,12 @@ constexpr std::array kWords = {
     Word{"create", {Keyword::create, true}},
     Word{"cross", {Keyword::join_type, false}},
     Word{"cube", {Keyword::cube, false}},
-    Word{"current_catalog", {Keyword::other, true}},
-    Word{"current_date", {Keyword::other, true}},
-    Word{"current_role", {Keyword::other, true}},
-    Word{"current_time", {Keyword::other, true}},
-    Word{"current_timestamp", {Keyword::other, true}},
-    Word{"current_user", {Keyword::other, true}},
+    Word{"current_catalog", {Keyword::operand, true}},
+    Word{"current_date", {Keyword::operand, true}},
+    Word{"current_role", {Keyword::operand, true}},
+    Word{"current_time", {Keyword::operand, true}},
+    Word{"current_timestamp", {Keyword::operand, true}},
+    Word{"current_user", {Keyword::operand, true}},
     Word{"deallocate", {Keyword::deallocate, false}},
     Word{"dec", {Keyword::other, true}},
     Word{"decimal", {Keyword::other, true}},
@@ -67,7 +69,7 @@ constexpr std::array kWords = {
     Word{"delete", {Keyword::delete_, false}},
     Word{"desc", {Keyword::other, true}},
     Word{"discard", {Keyword::discard, false}},
-    Word{"distinct", {Keyword::other, true}},
+    Word{"distinct", {Keyword::distinct, true}},
     Word{"do", {Keyword::do_, true}},
     Word{"document", {Keyword::other, false}},
     Word{"drop", {Keyword::drop, false}},
@@ -79,10 +81,10 @@ constexpr std::array kWords = {
     Word{"exists", {Keyword::other, true}},
     Word{"explain", {Keyword::explain, false}},
     Word{"extract", {Keyword::other, true}},
-    Word{"false", {Keyword::other, true}},
+    Word{"false", {Keyword::operand, true}},
     Word{"fetch", {Keyword::fetch, true}},
     Word{"filter", {Keyword::filter, false}},
-    Word{"first", {Keyword::other, false}},
+    Word{"first", {Keyword::first_or_next, false}},
     Word{"float", {Keyword::other, true}},
     Word{"for", {Keyword::for_, true}},
     Word{"foreign", {Keyword::other, true}},
@@ -107,10 +109,12 @@ constexpr std::array kWords = {
     Word{"interval", {Keyword::other, true}},
     Word{"into", {Keyword::into, true}},
     Word{"is", {Keyword::other, false}},
+    Word{"is_called", {Keyword::node_column, false}},
     Word{"isnull", {Keyword::other, false}},
     Word{"join", {Keyword::join, false}},
     Word{"key", {Keyword::key, false}},
     Word{"last", {Keyword::other, false}},
+    Word{"last_value", {Keyword::node_column, false}},
     Word{"lateral", {Keyword::other, true}},
     Word{"leading", {Keyword::other, true}},
     Word{"least", {Keyword::other, true}},
@@ -120,26 +124,25 @@ constexpr std::array kWords = {
     Word{"listen", {Keyword::listen, false}},
     Word{"load", {Keyword::load, false}},
     Word{"local", {Keyword::local, false}},
-    Word{"localtime", {Keyword::other, true}},
-    Word{"localtimestamp", {Keyword::other, true}},
+    Word{"localtime", {Keyword::operand, true}},
+    Word{"localtimestamp", {Keyword::operand, true}},
     Word{"materialized", {Keyword::materialized, false}},
     Word{"merge", {Keyword::merge, false}},
-    Word{"name", {Keyword::other, false}},
     Word{"natural", {Keyword::join_type, false}},
-    Word{"next", {Keyword::other, false}},
+    Word{"next", {Keyword::first_or_next, false}},
     Word{"no", {Keyword::no, false}},
     Word{"not", {Keyword::not_, true}},
     Word{"notnull", {Keyword::other, false}},
-    Word{"null", {Keyword::other, true}},
+    Word{"null", {Keyword::operand, true}},
     Word{"nullif", {Keyword::other, true}},
     Word{"numeric", {Keyword::other, true}},
     Word{"offset", {Keyword::other, true}},
-    Word{"on", {Keyword::other, true}},
+    Word{"on", {Keyword::on, true}},
     Word{"only", {Keyword::other, true}},
     Word{"operator", {Keyword::operator_, false}},
     Word{"or", {Keyword::other, true}},
     Word{"order", {Keyword::order, true}},
-    Word{"ordinality", {Keyword::other, false}},
+    Word{"ordinality", {Keyword::operand, false}},
     Word{"outer", {Keyword::join_type, false}},
     Word{"over", {Keyword::over, false}},
     Word{"overlaps", {Keyword::infix, false}},
@@ -169,7 +172,7 @@ constexpr std::array kWords = {
     Word{"savepoint", {Keyword::savepoint, false}},
     Word{"select", {Keyword::select, true}},
     Word{"session", {Keyword::session, false}},
-    Word{"session_user", {Keyword::other, true}},
+    Word{"session_user", {Keyword::operand, true}},
     Word{"set", {Keyword::set, false}},
     Word{"sets", {Keyword::sets, false}},
     Word{"share", {Keyword::share, false}},
@@ -197,7 +200,7 @@ constexpr std::array kWords = {
     Word{"unique", {Keyword::other, true}},
     Word{"unlisten", {Keyword::unlisten, false}},
     Word{"update", {Keyword::update, false}},
-    Word{"user", {Keyword::other, true}},
+    Word{"user", {Keyword::operand, true}},
     Word{"using", {Keyword::other, true}},
     Word{"value", {Keyword::other, false}},
     Word{"values", {Keyword::values, true}},
@@ -205,6 +208,7 @@ constexpr std::array kWords = {
     Word{"variadic", {Keyword::other, true}},
     Word{"varying", {Keyword::varying, false}},
     Word{"verbose", {Keyword::verbose, false}},
+    Word{"version", {Keyword::other, false}},
     Word{"when", {Keyword::other, true}},
     Word{"where", {Keyword::other, true}},
     Word{"window", {Keyword::other, true}},
@@ -223,20 +227,47 @@ constexpr std::array kWords = {
     Word{"xmltable", {Keyword::other, true}},
     Word{"zone", {Keyword::zone, false}},
 };
-constexpr WordTable<KeywordInfo, 512> kTable(kWords);
-
 }  // namespace
 
-KeywordInfo keyword_info(const Token& word) {
-  return kTable.find(word.text, word.hash, KeywordInfo{});
+constexpr WordTable<KeywordInfo, 512> keyword_table(kWords);
+
+bool tells_of_node(std::string_view name) {
+  constexpr auto kNames = std::to_array<std::string_view>({
+      "is_called",
+      "last_value",
+      "pg_aios",
+      "pg_backend_memory_contexts",
+      "pg_cursor",
+      "pg_cursors",
+      "pg_file_settings",
+      "pg_get_replication_slots",
+      "pg_hba_file_rules",
+      "pg_ident_file_mappings",
+      "pg_lock_status",
+      "pg_locks",
+      "pg_prepared_statement",
+      "pg_prepared_statements",
+      "pg_prepared_xact",
+      "pg_prepared_xacts",
+      "pg_replication_origin_status",
+      "pg_replication_slots",
+      "pg_sequence_last_value",
+      "pg_sequences",
+      "pg_shmem_allocations",
+  });
+  for (const std::string_view prefix : {"pg_stat_", "pg_statio_"}) {
+    if (name.size() > prefix.size() && equals_folded(name.substr(0, prefix.size()), prefix)) return true;
+  }
+  return std::any_of(kNames.begin(), kNames.end(),
+                     [&](std::string_view known) { return equals_folded(name, known); });
 }
 
-bool names_temporary_schema(const Token& name) {
+bool mentions_temporary_schema(std::string_view text) {
   constexpr std::string_view kSchema = "pg_temp";
-  constexpr std::size_t kLength = kSchema.size();
-  return name.text.size() >= kLength && ascii_lower(name.text[1]) == 'g' &&
-         equals_folded(name.text.substr(0, kLength), kSchema) &&
-         (name.text.size() == kLength || name.text[kLength] == '_');
+  for (std::size_t i = 0; i + kSchema.size() <= text.size(); ++i) {
+    if (equals_folded(text.substr(i, kSchema.size()), kSchema)) return true;
+  }
+  return false;
 }
 
 }  // namespace tidemark::routing

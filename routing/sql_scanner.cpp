@@ -1,43 +1,9 @@
 #include "routing/sql_scanner.hpp"
 
-#include <array>
-
-#include "routing/word_table.hpp"
+#include <algorithm>
 
 namespace tidemark::routing {
 namespace {
-
-enum Trait : std::uint8_t {
-  space_trait = 1,
-  identifier_start_trait = 2,
-  identifier_trait = 4,  // may follow the first byte
-  digit_trait = 8,
-  operator_trait = 16,
-  high_trait = 32,
-};
-
-constexpr std::array<std::uint8_t, 256> make_traits() {
-  std::array<std::uint8_t, 256> traits{};
-  const auto add = [&traits](std::string_view bytes, std::uint8_t trait) {
-    for (const char c : bytes) {
-      auto& entry = traits[static_cast<unsigned char>(c)];
-      entry = static_cast<std::uint8_t>(entry | trait);
-    }
-  };
-  add(" \t\n\r\f", space_trait);
-  add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", identifier_start_trait | identifier_trait);
-  add("0123456789", digit_trait | identifier_trait);
-  add("$", identifier_trait);
-  add("~!@#^&|`?+-*/%<>=", operator_trait);
-  for (std::size_t i = 0x80; i < traits.size(); ++i)
-    traits[i] = identifier_start_trait | identifier_trait | high_trait;
-  return traits;
-}
-constexpr std::array<std::uint8_t, 256> kTraits = make_traits();
-
-constexpr bool has(char c, int trait) {
-  return (kTraits[static_cast<unsigned char>(c)] & trait) != 0;
-}
 
 // What can follow a byte >= 0x80 as the second byte of one character in the client encodings that are not
 // supersets of ASCII byte by byte, and would be a token of its own here.
@@ -47,269 +13,300 @@ constexpr bool may_be_trail_byte(char c) {
 
 }  // namespace
 
-char SqlScanner::peek(std::size_t distance) const {
-  return static_cast<std::size_t>(end_ - at_) > distance ? at_[distance] : '\0';
+Token SqlScanner::next() {
+  Token token;
+  take(token);
+  if (token.kind == TokenKind::word) add_key(token);
+  return token;
 }
 
-Token SqlScanner::token(TokenKind kind, const char* begin) const {
-  return {kind, false, 0, {begin, static_cast<std::size_t>(at_ - begin)}};
+void SqlScanner::unterminated(Token& token, TokenKind kind, const char* begin) {
+  refused_ = true;
+  finish(token, kind, begin, end_);
 }
 
-Token SqlScanner::unterminated(TokenKind kind, const char* begin) {
-  doubtful_ = true;
-  at_ = end_;
-  return token(kind, begin);
-}
-
-void SqlScanner::skip_line_comment() {
-  while (at_ != end_ && *at_ != '\n' && *at_ != '\r') {
-    if (*at_ == '\0') doubtful_ = true;
-    ++at_;
+const char* SqlScanner::skip_line_comment(const char* at) {
+  while (at != end_ && *at != '\n' && *at != '\r') {
+    if (*at == '\0') doubtful_ = true;
+    ++at;
   }
+  return at;
 }
 
-// At the first byte of a comment; comments nest.
-bool SqlScanner::skip_block_comment() {
+// At the first byte of a comment; comments nest. Null when it is not terminated.
+const char* SqlScanner::skip_block_comment(const char* at) {
   std::size_t depth = 0;
-  while (end_ - at_ >= 2) {
-    if (at_[0] == '/' && at_[1] == '*') {
+  while (end_ - at >= 2) {
+    if (at[0] == '/' && at[1] == '*') {
       ++depth;
-      at_ += 2;
-    } else if (at_[0] == '*' && at_[1] == '/') {
-      at_ += 2;
-      if (--depth == 0) return true;
+      at += 2;
+    } else if (at[0] == '*' && at[1] == '/') {
+      at += 2;
+      if (--depth == 0) return at;
     } else {
-      if (*at_ == '\0') doubtful_ = true;
-      ++at_;
+      ++at;
     }
   }
-  at_ = end_;
-  return false;
+  return nullptr;
 }
 
-// False when a comment is not terminated.
-bool SqlScanner::skip_space_and_comments() {
-  while (at_ != end_) {
-    if (has(*at_, space_trait)) {
-      ++at_;
-    } else if (*at_ == '-' && peek(1) == '-') {
-      skip_line_comment();
-    } else if (*at_ == '/' && peek(1) == '*') {
-      if (!skip_block_comment()) return false;
+// Null when a comment is not terminated.
+const char* SqlScanner::skip_space_and_comments(const char* at) {
+  while (at != end_) {
+    if (is_space_byte(*at)) {
+      ++at;
+    } else if (*at == '-' && peek(at, 1) == '-') {
+      at = skip_line_comment(at);
+    } else if (*at == '/' && peek(at, 1) == '*') {
+      at = skip_block_comment(at);
+      if (at == nullptr) return nullptr;
     } else {
       break;
     }
   }
-  return true;
+  return at;
 }
 
 // After the closing quote of a string: if white space (and -- comments) with a line break and then another
-// quote follow, moves to that quote.
-bool SqlScanner::continues_on_another_line() {
-  if (at_ == end_ || !(has(*at_, space_trait) || *at_ == '-')) return false;
-  const char* const close = at_;
+// quote follow, where that quote is; else null.
+const char* SqlScanner::continuation(const char* at) {
+  if (at == end_ || !(is_space_byte(*at) || *at == '-')) return nullptr;
   bool line_break = false;
-  while (at_ != end_) {
-    if (has(*at_, space_trait)) {
-      line_break = line_break || *at_ == '\n' || *at_ == '\r';
-      ++at_;
-    } else if (*at_ == '-' && peek(1) == '-') {
-      skip_line_comment();
+  while (at != end_) {
+    if (is_space_byte(*at)) {
+      line_break = line_break || *at == '\n' || *at == '\r';
+      ++at;
+    } else if (*at == '-' && peek(at, 1) == '-') {
+      at = skip_line_comment(at);
     } else {
       break;
     }
   }
-  if (line_break && peek(0) == '\'') return true;
-  at_ = close;
-  return false;
+  return line_break && peek(at, 0) == '\'' ? at : nullptr;
 }
 
-// From after the opening quote to after the closing one; doubled quotes are left to the caller.
-bool SqlScanner::string_body(Escapes escapes) {
-  for (; at_ != end_; ++at_) {
-    const char c = *at_;
-    if (c == '\'') {
-      ++at_;
-      return true;
-    }
-    if (c == '\0') doubtful_ = true;
-    if (c != '\\' || escapes == Escapes::none) continue;
-    const char after = peek(1);
-    const bool may_move_the_end = after == '\'' || after == '\\';
-    // The backslash may be the second byte of a character (at_[-1] is at worst the opening quote).
-    if (may_move_the_end && has(at_[-1], high_trait)) doubtful_ = true;
-    if (escapes == Escapes::backslash) {
-      if (++at_ == end_) return false;
-      if (*at_ == '\0') doubtful_ = true;
-    } else if (after == '\'') {
-      // With standard_conforming_strings off the string would go on.
-      doubtful_ = true;
-    } else if (after == '\\') {
-      ++at_;
-    }
+// From after the opening quote to after the closing one; null when there is none. Where backslashes are
+// ordinary, notes the quotes that they would hide if they were not.
+const char* SqlScanner::ordinary_body(const char* at, bool may_escape) {
+  const char* const quote = find_byte(at, end_, '\'');
+  if (quote == end_) return nullptr;
+  if (may_escape && quote != at && quote[-1] == '\\') [[unlikely]] {
+    const char* first = quote;
+    while (first != at && first[-1] == '\\') --first;
+    // The first backslash may be the second byte of a character.
+    if ((quote - first) % 2 != 0 || is_high_byte(first[-1])) backslash_matters_ = true;
   }
-  return false;
+  return quote + 1;
 }
 
-Token SqlScanner::string(const char* begin, std::size_t prefix, Escapes escapes, bool doubled_quotes) {
-  at_ += prefix;
+// The same where a backslash takes the next byte; `always` in E'…', else by the server's setting.
+const char* SqlScanner::escape_body(const char* at, bool always) {
+  for (; at != end_; ++at) {
+    if (*at == '\'') return at + 1;
+    if (*at == '\0') doubtful_ = true;
+    if (*at != '\\') continue;
+    const char after = peek(at, 1);
+    // The backslash may be the second byte of a character (at[-1] is at worst the opening quote).
+    if ((after == '\'' || after == '\\') && is_high_byte(at[-1])) doubtful_ = true;
+    if (!always && after == '\'') backslash_matters_ = true;
+    if (++at == end_) return nullptr;
+  }
+  return nullptr;
+}
+
+void SqlScanner::string(Token& token, const char* at) {
+  string_with(token, at, 0, backslashes_ == Backslashes::escape, true);
+}
+
+void SqlScanner::string_with(Token& token, const char* begin, std::size_t prefix, bool escapes,
+                             bool doubled_quotes) {
+  // Only strings that are plain but for an N depend on the setting.
+  const char prefix_letter = prefix == 0 ? 'n' : ascii_lower(*begin);
+  const bool always = prefix_letter == 'e';
+  const bool may_escape = prefix_letter == 'n';
+  const char* at = begin + prefix;
   do {
     do {
-      ++at_;
-      if (!string_body(escapes)) return unterminated(TokenKind::string, begin);
-    } while (doubled_quotes && peek(0) == '\'');
-  } while (continues_on_another_line());
-  return token(TokenKind::string, begin);
+      at = escapes ? escape_body(at + 1, always) : ordinary_body(at + 1, may_escape);
+      if (at == nullptr) return unterminated(token, TokenKind::string, begin);
+    } while (doubled_quotes && peek(at, 0) == '\'');
+    finish(token, TokenKind::string, begin, at);
+    at = continuation(at);
+  } while (at != nullptr);
 }
 
 // A parameter or a dollar-quoted string.
-Token SqlScanner::dollar(const char* begin) {
-  ++at_;
-  if (has(peek(0), digit_trait)) {
-    while (has(peek(0), digit_trait)) ++at_;
-    if (has(peek(0), identifier_start_trait)) doubtful_ = true;
-    return token(TokenKind::parameter, begin);
+void SqlScanner::dollar(Token& token, const char* begin) {
+  const char* at = begin + 1;
+  if (is_digit_byte(peek(at, 0))) {
+    while (is_digit_byte(peek(at, 0))) ++at;
+    return finish(token, TokenKind::parameter, begin, at);
   }
-  const char* tag_end = at_;
-  if (tag_end != end_ && has(*tag_end, identifier_start_trait)) {
-    while (tag_end != end_ && *tag_end != '$' && has(*tag_end, identifier_trait)) ++tag_end;
+  if (at != end_ && begins_identifier(*at)) {
+    while (at != end_ && *at != '$' && is_identifier_byte(*at)) ++at;
   }
-  if (tag_end == end_ || *tag_end != '$') {
-    doubtful_ = true;
-    return token(TokenKind::other, begin);
+  if (at == end_ || *at != '$') {
+    refused_ = true;
+    return single(token, begin, TokenKind::other);
   }
-  const std::string_view tag(begin, static_cast<std::size_t>(tag_end + 1 - begin));
-  const std::string_view rest(tag_end + 1, static_cast<std::size_t>(end_ - tag_end - 1));
+  const std::string_view tag(begin, static_cast<std::size_t>(at + 1 - begin));
+  const std::string_view rest(at + 1, static_cast<std::size_t>(end_ - at - 1));
   const std::size_t found = rest.find(tag);
-  if (found == std::string_view::npos) return unterminated(TokenKind::string, begin);
-  if (rest.substr(0, found).find('\0') != std::string_view::npos) doubtful_ = true;
-  at_ = rest.data() + found + tag.size();
-  return token(TokenKind::string, begin);
+  if (found == std::string_view::npos) return unterminated(token, TokenKind::string, begin);
+  finish(token, TokenKind::string, begin, rest.data() + found + tag.size());
 }
 
-Token SqlScanner::quoted(const char* begin, std::size_t prefix, TokenKind kind) {
-  at_ += prefix + 1;
-  Token result{kind, false, 0, {}};
-  const char* const first = at_;
-  while (at_ != end_) {
-    const char c = *at_++;
-    if (c == '"') {
-      if (peek(0) != '"') {
-        result.text = {first, static_cast<std::size_t>(at_ - 1 - first)};
-        if (result.text.empty()) doubtful_ = true;
-        return result;
-      }
-      result.not_simple = true;
-      ++at_;
-    } else if (c == '\0') {
-      doubtful_ = true;
-    } else if (has(c, high_trait)) {
-      result.not_simple = true;
+void SqlScanner::quoted(Token& token, const char* begin, std::size_t prefix, TokenKind kind) {
+  const char* const first = begin + prefix + 1;
+  const char* at = first;
+  bool not_simple = false;
+  for (;;) {
+#if defined(__SSE2__)
+    if (end_ - at >= 16) {
+      const __m128i bytes = sixteen_bytes::load(at);
+      const std::uint32_t quotes = sixteen_bytes::equal(bytes, '"');
+      const std::uint32_t before = quotes == 0 ? 0xFFFFU : (quotes & (0U - quotes)) - 1U;
+      if ((sixteen_bytes::mask(bytes) & before) != 0) not_simple = true;
+      at += quotes == 0 ? 16 : std::countr_zero(quotes);
+      if (quotes == 0) continue;
     }
-  }
-  return unterminated(kind, begin);
-}
-
-Token SqlScanner::word(const char* begin) {
-  WordHash hash;
-  std::uint8_t seen = 0;
-  while (at_ != end_) {
-    const std::uint8_t traits = kTraits[static_cast<unsigned char>(*at_)];
-    if ((traits & identifier_trait) == 0) break;
-    seen |= traits;
-    hash.add(ascii_lower(*at_));
-    ++at_;
-  }
-  Token result = token(TokenKind::word, begin);
-  result.hash = hash.value();
-  if ((seen & high_trait) != 0) {
-    result.not_simple = true;
-    if (at_ != end_ && has(at_[-1], high_trait) && may_be_trail_byte(*at_)) doubtful_ = true;
-  }
-  return result;
-}
-
-Token SqlScanner::number(const char* begin) {
-  while (has(peek(0), digit_trait)) ++at_;
-  if (peek(0) == '.' && peek(1) != '.') {
-    ++at_;
-    while (has(peek(0), digit_trait)) ++at_;
-  }
-  if (peek(0) == 'e' || peek(0) == 'E') {
-    const std::size_t sign = peek(1) == '+' || peek(1) == '-' ? 1 : 0;
-    if (has(peek(1 + sign), digit_trait)) {
-      at_ += 1 + sign;
-      while (has(peek(0), digit_trait)) ++at_;
+#endif
+    while (at != end_ && *at != '"') {
+      if (is_high_byte(*at)) not_simple = true;
+      ++at;
     }
+    if (at == end_) return unterminated(token, kind, begin);
+    ++at;
+    if (peek(at, 0) != '"') break;
+    not_simple = true;
+    ++at;
   }
-  // Trailing letters: an error, an alias, or a hexadecimal or grouped number, depending on the version.
-  if (has(peek(0), identifier_start_trait)) doubtful_ = true;
-  return token(TokenKind::number, begin);
+  finish(token, kind, first, at - 1);
+  token.not_simple = not_simple;
+  at_ = at;
+  if (token.text.empty()) refused_ = true;
+}
+
+// Of the word at the current place, with masks from there on.
+std::size_t SqlScanner::look_at_word() {
+  masks_ = byte_masks(begin_, at_, end_);
+  masks_.identifier &= ~(std::uint64_t{1} << kMaskBytes);
+  masks_at_ = static_cast<std::size_t>(at_ - begin_);
+  std::size_t size = word_size();
+  if (size == 0) {
+    // It is longer than that; a later word has masks of its own.
+    for (size = kMaskBytes; at_ + size != end_ && is_identifier_byte(at_[size]);) ++size;
+    masks_.any_high = true;  // perhaps: mark_word() looks
+  }
+  return size;
+}
+
+// After a word, while bytes >= 0x80 are around.
+void SqlScanner::mark_word(Token& token) {
+  token.not_simple = std::any_of(token.text.begin(), token.text.end(), is_high_byte);
+  if (at_ != end_ && is_high_byte(at_[-1]) && may_be_trail_byte(*at_)) doubtful_ = true;
+}
+
+void SqlScanner::word(Token& token, const char* at) {
+  at_ = at;
+  take_word(token);
+}
+
+void SqlScanner::number(Token& token, const char* at) {
+  const char* after = at;
+  while (after != end_ && is_digit_byte(*after)) ++after;
+  if (after != end_ && (*after == '.' || is_identifier_byte(*after))) after = fraction(after);
+  finish(token, TokenKind::number, at, after);
 }
 
 // An operator ends where a comment begins. Where a run is really two operators does not matter to us.
-Token SqlScanner::operator_run(const char* begin) {
-  while (at_ != end_ && has(*at_, operator_trait)) {
-    if ((*at_ == '-' && peek(1) == '-') || (*at_ == '/' && peek(1) == '*')) break;
-    ++at_;
+void SqlScanner::operator_run(Token& token, const char* at) {
+  const char* after = at;
+  while (after != end_ && is_operator_byte(*after)) {
+    if ((*after == '-' && peek(after, 1) == '-') || (*after == '/' && peek(after, 1) == '*')) break;
+    ++after;
   }
-  return token(TokenKind::op, begin);
+  finish(token, TokenKind::op, at, after);
 }
 
-Token SqlScanner::next() {
-  if (!skip_space_and_comments()) return unterminated(TokenKind::end, end_);
-  if (at_ == end_) return token(TokenKind::end, at_);
-  const char* const begin = at_;
-  const char c = *at_;
-  const auto single = [this, begin](TokenKind kind) {
-    ++at_;
-    return token(kind, begin);
-  };
-  if (has(c, identifier_start_trait)) {
-    const char second = peek(1);
-    if (second == '\'') {
-      if (c == 'e' || c == 'E') return string(begin, 1, Escapes::backslash, true);
-      if (c == 'n' || c == 'N') return string(begin, 1, Escapes::either, true);
-      if (c == 'b' || c == 'B' || c == 'x' || c == 'X') return string(begin, 1, Escapes::none, false);
-    } else if (second == '&' && (c == 'u' || c == 'U')) {
-      if (peek(2) == '\'') return string(begin, 2, Escapes::none, true);
-      if (peek(2) == '"') return quoted(begin, 2, TokenKind::unicode_word);
-    }
-    return word(begin);
+// What follows the first digits of a number. Letters behind it are a word to some versions, an error or a
+// part of the number (0x1F, 1_000) to others; no key word begins like those that are parts of numbers.
+const char* SqlScanner::fraction(const char* at) const {
+  if (peek(at, 0) == '.' && peek(at, 1) != '.') {
+    ++at;
+    while (is_digit_byte(peek(at, 0))) ++at;
   }
-  if (has(c, digit_trait)) return number(begin);
-  switch (c) {
-    case '\'':
-      return string(begin, 0, Escapes::either, true);
-    case '"':
-      return quoted(begin, 0, TokenKind::quoted_word);
-    case '$':
-      return dollar(begin);
-    case '(':
-      return single(TokenKind::open);
-    case ')':
-      return single(TokenKind::close);
-    case '[':
-      return single(TokenKind::open_bracket);
-    case ']':
-      return single(TokenKind::close_bracket);
-    case ',':
-      return single(TokenKind::comma);
-    case ';':
-      return single(TokenKind::semicolon);
-    case '.':
-      if (has(peek(1), digit_trait)) return number(begin);
-      return single(TokenKind::dot);
-    case ':':
-      if (peek(1) == ':') {
-        ++at_;
-        return single(TokenKind::cast);
+  if (peek(at, 0) == 'e' || peek(at, 0) == 'E') {
+    const std::size_t sign = peek(at, 1) == '+' || peek(at, 1) == '-' ? 1 : 0;
+    if (is_digit_byte(peek(at, 1 + sign))) {
+      at += 1 + sign;
+      while (is_digit_byte(peek(at, 0))) ++at;
+    }
+  }
+  return at;
+}
+
+void SqlScanner::take(Token& token) {
+  const char* const at = skip_space_and_comments(at_);
+  if (at == nullptr) return unterminated(token, TokenKind::end, end_);
+  if (at == end_) return finish(token, TokenKind::end, at, at);
+  switch (byte_class(*at)) {
+    case ByteClass::letter:
+      return word(token, at);
+    case ByteClass::digit:
+      return number(token, at);
+    case ByteClass::quote:
+      return string(token, at);
+    case ByteClass::double_quote:
+      return quoted(token, at, 0, TokenKind::quoted_word);
+    case ByteClass::open:
+      return single(token, at, TokenKind::open);
+    case ByteClass::close:
+      return single(token, at, TokenKind::close);
+    case ByteClass::comma:
+      return single(token, at, TokenKind::comma);
+    case ByteClass::semicolon:
+      return single(token, at, TokenKind::semicolon);
+    case ByteClass::dot:
+      if (is_digit_byte(peek(at, 1))) return number(token, at);
+      return single(token, at, TokenKind::dot);
+    case ByteClass::prefix: {
+      const char second = peek(at, 1);
+      const char letter = ascii_lower(*at);
+      if (second == '\'') {
+        if (letter == 'e') return string_with(token, at, 1, true, true);
+        if (letter == 'n') return string_with(token, at, 1, backslashes_ == Backslashes::escape, true);
+        if (letter != 'u') return string_with(token, at, 1, false, false);
+      } else if (second == '&' && letter == 'u') {
+        if (peek(at, 2) == '\'') return string_with(token, at, 2, false, true);
+        if (peek(at, 2) == '"') return quoted(token, at, 2, TokenKind::unicode_word);
       }
-      return single(TokenKind::other);
-    default:
-      if (has(c, operator_trait)) return operator_run(begin);
-      doubtful_ = true;
-      return single(TokenKind::other);
+      return word(token, at);
+    }
+    case ByteClass::dollar:
+      return dollar(token, at);
+    case ByteClass::open_bracket:
+      return single(token, at, TokenKind::open_bracket);
+    case ByteClass::close_bracket:
+      return single(token, at, TokenKind::close_bracket);
+    case ByteClass::colon:
+      if (peek(at, 1) == ':') return finish(token, TokenKind::cast, at, at + 2);
+      return single(token, at, TokenKind::other);
+    case ByteClass::op:
+    case ByteClass::minus:
+    case ByteClass::slash:
+      return operator_run(token, at);
+    case ByteClass::other:
+      // PostgreSQL 16 made the vertical tab white space.
+      if (*at == '\0' || *at == '\v') {
+        doubtful_ = true;
+      } else {
+        refused_ = true;
+      }
+      return single(token, at, TokenKind::other);
+    case ByteClass::space:
+    case ByteClass::end:
+      break;
   }
 }
 

@@ -1,24 +1,9 @@
 #include "routing/statement_body.hpp"
 
-#include <algorithm>
-#include <utility>
-
-#include "routing/safe_functions.hpp"
 #include "routing/word_table.hpp"
 
 namespace tidemark::routing {
 namespace {
-
-// NAMEDATALEN - 1: longer names are cut by the server, so that they are not what they seem.
-constexpr std::size_t kMaxName = 63;
-
-constexpr bool is_name(TokenKind kind) {
-  return kind == TokenKind::word || kind == TokenKind::quoted_word || kind == TokenKind::unicode_word;
-}
-
-constexpr bool is_upper(char c) {
-  return c >= 'A' && c <= 'Z';
-}
 
 constexpr bool begins_query(Keyword keyword) {
   return keyword == Keyword::select || keyword == Keyword::values || keyword == Keyword::table ||
@@ -27,24 +12,163 @@ constexpr bool begins_query(Keyword keyword) {
 
 }  // namespace
 
-Token StatementBody::run(Token first, bool one_group) {
-  // Two places in turn: the token before the current one is still needed when a parenthesis follows it.
-  Token second;
-  Token* now = &first;
-  Token* next = &second;
-  while (!ends_at(*now, one_group)) {
-    scanner_.next_into(*next);
-    std::swap(now, next);
-  }
-  return *now;
+[[gnu::always_inline]] inline void StatementBody::seen(TokenKind kind, Keyword keyword) {
+  if (level_ != Level::plain) step_level(kind, keyword);
+  note(kind, keyword);
 }
 
-bool StatementBody::ends_at(const Token& token, bool one_group) {
-  if (!started_ && token.kind != TokenKind::open) {
-    started_ = true;
-    if (token.kind != TokenKind::word || !begins_query(keyword_info(token).keyword)) refuse("not a query");
+// At name_.
+[[gnu::always_inline]] inline void StatementBody::name(KeywordInfo info) {
+  qualified_ = last_.kind == TokenKind::dot;
+  if (!qualified_) {
+    // NOT belongs to the operator that follows it, if an operand stands before it.
+    const bool negated = info.keyword == Keyword::infix && last_.keyword == Keyword::not_;
+    before_name_ = negated ? before_last_ : last_;
+  } else if (!is_name(before_last_.kind)) {
+    before_name_ = last_;
   }
-  Seen seen{token.kind, Keyword::none};
+  name_info_ = info;
+}
+
+[[gnu::always_inline]] inline void StatementBody::word() {
+  KeywordInfo info;
+  // After a dot any key word is a plain name.
+  if (last_.kind != TokenKind::dot) {
+    scanner_.add_key(name_);
+    info = keyword_info(name_);
+    if (info.keyword != Keyword::none) {
+      if (info.keyword == Keyword::by) {
+        if (last_.keyword == Keyword::group) info.keyword = Keyword::group_by;
+        if (last_.keyword == Keyword::order || last_.keyword == Keyword::partition)
+          info.keyword = Keyword::order_by;
+      }
+      if (info.keyword >= Keyword::abort) keyword(info.keyword);
+    } else if (may_tell_of_node(name_.key)) [[unlikely]] {
+      judge_node_name();
+    }
+    if (!why_.empty()) {
+      // Not only before a dot: SET search_path, IMPORT … INTO.
+      if (names_temporary_schema(name_)) temporary_schema();
+      if (defines_) definition_word();
+    }
+  } else if (may_tell_of_node(name_.text)) [[unlikely]] {
+    judge_node_name();
+  }
+  name(info);
+  seen(TokenKind::word, info.keyword);
+}
+
+inline void StatementBody::comma() {
+  if (last_.kind == TokenKind::number && level_ == Level::plain) scanner_.skip_numbers();
+  seen(TokenKind::comma);
+}
+
+inline void StatementBody::dot() {
+  if (is_name(last_.kind)) {
+    if (qualified_ && name_.kind == TokenKind::word) scanner_.add_key(name_);
+    if (names_temporary_schema(name_)) temporary_schema();
+    // It may spell pg_temp.
+    if (last_.kind == TokenKind::unicode_word) leaves_session_state(session_state::unknown, kUnicodeName);
+  }
+  seen(TokenKind::dot);
+}
+
+void StatementBody::temporary_schema() {
+  // In a search_path it is where later statements create, without a word that tells.
+  leaves_session_state(first_ == Keyword::set ? session_state::unaskable : session_state::temporary,
+                       "temporary schema");
+}
+
+TokenKind StatementBody::run(const Token& first, bool one_group) {
+  one_group_ = one_group;
+  name_ = first;
+  const bool ended = ends_at(first);
+  begin(first);
+  return ended ? first.kind : run_on();
+}
+
+TokenKind StatementBody::run_query() {
+  name_.kind = TokenKind::word;
+  name_info_ = {first_, true};
+  last_ = {TokenKind::word, first_};
+  if (first_ == Keyword::with) level_ = Level::cte_name;
+  return run_on();
+}
+
+TokenKind StatementBody::run_on() {
+  Token token;
+  do {
+    const TokenKind end = take_common_tokens();
+    if (end != TokenKind::other) return end;
+    scanner_.take(token);
+    if (token.kind == TokenKind::word) name_ = token;
+  } while (!ends_at(token));
+  return token.kind;
+}
+
+// At the statement's first token, which was taken.
+void StatementBody::begin(const Token& first) {
+  Keyword keyword = name_info_.keyword;
+  if (first.kind == TokenKind::open) {
+    SqlScanner ahead = scanner_;
+    Token token = ahead.next();
+    while (token.kind == TokenKind::open) token = ahead.next();
+    if (token.kind == TokenKind::word) keyword = keyword_info(token).keyword;
+  }
+  if (!begins_query(keyword)) refuse("not a query");
+}
+
+// Takes tokens of the commonest kinds, with no more work than each of them needs. Returns at what the
+// statement ended, or `other` before a token that ends_at() must see.
+TokenKind StatementBody::take_common_tokens() {
+  for (;;) {
+    switch (scanner_.peek()) {
+      case ByteClass::prefix:
+        if (scanner_.at_prefix()) return TokenKind::other;
+        [[fallthrough]];
+      case ByteClass::letter:
+        scanner_.take_word(name_);
+        word();
+        break;
+      case ByteClass::digit:
+        if (!scanner_.take_integer()) return TokenKind::other;
+        seen(TokenKind::number);
+        break;
+      case ByteClass::dot:
+        if (scanner_.at_fraction()) return TokenKind::other;
+        scanner_.pass();
+        dot();
+        break;
+      case ByteClass::comma:
+        scanner_.pass();
+        comma();
+        break;
+      case ByteClass::op:
+        if (!scanner_.at_short_operator()) return TokenKind::other;
+        scanner_.pass();
+        seen(TokenKind::op);
+        break;
+      case ByteClass::open:
+        scanner_.pass();
+        open();
+        break;
+      case ByteClass::close:
+        scanner_.pass();
+        close();
+        if (one_group_ && depth_ == 0) return TokenKind::close;
+        break;
+      case ByteClass::semicolon:
+        if (depth_ != 0 || atomic_ != 0) return TokenKind::other;
+        scanner_.pass();
+        return TokenKind::semicolon;
+      default:
+        return TokenKind::other;
+    }
+  }
+}
+
+// Takes any token; true where the statement ends.
+bool StatementBody::ends_at(const Token& token) {
   switch (token.kind) {
     case TokenKind::end:
       if (depth_ != 0) refuse("unbalanced parentheses");
@@ -52,76 +176,65 @@ bool StatementBody::ends_at(const Token& token, bool one_group) {
     case TokenKind::semicolon:
       if (depth_ == 0 && atomic_ == 0) return true;
       refuse("semicolon inside of a statement");
+      seen(token.kind);
       break;
     case TokenKind::open:
-      if (last_.keyword == Keyword::operator_ && skip_operator_name()) {
-        seen.kind = TokenKind::op;
-      } else {
-        open();
-      }
+      open();
       break;
     case TokenKind::close:
       close();
-      if (one_group && depth_ == 0) return true;
-      break;
+      return one_group_ && depth_ == 0;
     case TokenKind::word:
-      word(token);
-      seen.keyword = name_info_.keyword;
+      word();
       break;
     case TokenKind::quoted_word:
     case TokenKind::unicode_word:
-      name(token, KeywordInfo{});
+      name_ = token;
+      if (!why_.empty() && names_temporary_schema(name_)) temporary_schema();
+      if (may_tell_of_node(name_.text)) judge_node_name();
+      name(KeywordInfo{});
+      seen(token.kind);
+      break;
+    case TokenKind::comma:
+      comma();
+      break;
+    case TokenKind::dot:
+      dot();
+      break;
+    case TokenKind::string:
+      if (first_ == Keyword::set || first_ == Keyword::do_ || is_set_config(level_)) string(token);
+      seen(token.kind);
       break;
     default:
+      seen(token.kind);
       break;
   }
-  if (depth_ < kLevels && levels_[depth_] != Level::plain && token.kind != TokenKind::open &&
-      token.kind != TokenKind::close) {
-    step_level(token.kind, seen.keyword);
-  }
-  before_last_ = last_;
-  last_ = seen;
   return false;
 }
 
-void StatementBody::name(const Token& token, KeywordInfo info) {
-  if (names_temporary_schema(token)) leaves_session_state("temporary schema");
-  if (last_.kind != TokenKind::dot || !is_name(before_last_.kind)) before_name_ = last_;
-  name_ = &token;
-  name_info_ = info;
-}
-
-void StatementBody::word(const Token& token) {
-  KeywordInfo info = keyword_info(token);
-  if (last_.kind == TokenKind::dot) {
-    // After a dot any key word is a plain name.
-    name(token, KeywordInfo{});
-    return;
-  }
-  if (info.keyword == Keyword::by) {
-    if (last_.keyword == Keyword::group) info.keyword = Keyword::group_by;
-    if (last_.keyword == Keyword::order || last_.keyword == Keyword::partition)
-      info.keyword = Keyword::order_by;
-  }
-  if (info.keyword != Keyword::none) keyword(info.keyword);
-  if (first_ == Keyword::create || first_ == Keyword::alter || first_ == Keyword::drop)
-    definition_word(token);
-  name(token, info);
+// Before a parenthesis last_value is the window function; behind AS it is what somebody calls a column.
+void StatementBody::judge_node_name() {
+  if (last_.keyword == Keyword::as || !tells_of_node(name_.text)) return;
+  if (equals_folded(name_.text, "last_value") && scanner_.peek() == ByteClass::open) return;
+  needs_primary();
 }
 
 void StatementBody::keyword(Keyword keyword) {
   switch (keyword) {
     case Keyword::update:
-      refuse(last_.keyword == Keyword::for_ ? "FOR UPDATE" : "UPDATE");
+      if (is_data_change()) {
+        refuse(last_.keyword == Keyword::for_ ? "FOR UPDATE" : "UPDATE");
+        if (last_.keyword != Keyword::for_) target_of_update();
+      }
       break;
     case Keyword::insert:
-      refuse("INSERT");
+      if (is_data_change()) refuse("INSERT");
       break;
     case Keyword::delete_:
-      refuse("DELETE");
+      if (is_data_change()) refuse("DELETE");
       break;
     case Keyword::merge:
-      refuse("MERGE");
+      if (is_data_change()) refuse("MERGE");
       break;
     case Keyword::into:
       refuse("INTO");
@@ -135,14 +248,18 @@ void StatementBody::keyword(Keyword keyword) {
       refuse("UESCAPE");
       break;
     case Keyword::temporary:
-      if (makes_temporary()) leaves_session_state("temporary relation");
+      if (makes_temporary()) leaves_session_state(session_state::temporary, "temporary relation");
       break;
     case Keyword::hold:
-      if (first_ == Keyword::declare && last_.keyword == Keyword::with) leaves_session_state("WITH HOLD");
+      if (first_ == Keyword::declare && last_.keyword == Keyword::with)
+        leaves_session_state(session_state::held_cursor, "WITH HOLD");
       break;
     case Keyword::execute:
       if (first_ == Keyword::explain || last_.keyword == Keyword::as)
-        leaves_session_state("prepared statement");
+        leaves_session_state(session_state::unknown, "prepared statement");
+      break;
+    case Keyword::node_column:
+      judge_node_name();
       break;
     case Keyword::atomic:
       if (first_ == Keyword::create && last_.keyword == Keyword::begin) atomic_ = 1;
@@ -154,12 +271,36 @@ void StatementBody::keyword(Keyword keyword) {
       if (atomic_ != 0) --atomic_;
       break;
     case Keyword::with:
-      if ((last_.kind == TokenKind::open || last_.kind == TokenKind::end) && depth_ < kLevels) {
-        levels_[depth_] = Level::cte_name;
-      }
+      if (last_.kind == TokenKind::open || last_.kind == TokenKind::end) level_ = Level::cte_name;
       break;
     default:
       break;
+  }
+}
+
+// At INSERT, UPDATE, DELETE or MERGE, which are not reserved: behind these only a name can stand.
+bool StatementBody::is_data_change() const {
+  switch (last_.kind) {
+    case TokenKind::close_bracket:
+    case TokenKind::comma:
+    case TokenKind::number:
+    case TokenKind::op:
+    case TokenKind::parameter:
+    case TokenKind::string:
+      return false;
+    case TokenKind::word:
+      break;
+    default:
+      return true;
+  }
+  switch (last_.keyword) {
+    case Keyword::as:
+    case Keyword::distinct:
+    case Keyword::not_:
+    case Keyword::select:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -170,182 +311,48 @@ bool StatementBody::makes_temporary() const {
     case Keyword::replace:
     case Keyword::local:
     case Keyword::global:
-      return true;
     case Keyword::into:
-      return before_last_.keyword != Keyword::insert && before_last_.keyword != Keyword::merge;
+      return true;
     default:
       return false;
   }
 }
 
-// CREATE [OR REPLACE] FUNCTION and the like: the kind of object is among the first words.
-void StatementBody::definition_word(const Token& token) {
+// CREATE [OR REPLACE] FUNCTION and the like, and what may run functions: the kind of object is among the
+// first words.
+void StatementBody::definition_word() {
   if (words_ >= 4) return;
   ++words_;
-  for (const std::string_view kind : {"function", "procedure", "routine", "aggregate", "extension"}) {
-    if (equals_folded(token.text, kind)) changes_functions_ = true;
+  for (const std::string_view kind :
+       {"function", "procedure", "routine", "aggregate", "extension", "trigger", "rule", "view", "policy"}) {
+    if (equals_folded(name_.text, kind)) changes_functions_ = true;
   }
 }
 
-// The list of WITH, which is the one place where `name (…)` after a comma is not a call.
+// The list of WITH, which is the one place where `name (…)` after a comma is not a call; and set_config().
 void StatementBody::step_level(TokenKind kind, Keyword keyword) {
-  Level& level = levels_[depth_];
-  switch (level) {
+  switch (level_) {
     case Level::cte_name:
       if (keyword == Keyword::with || (keyword == Keyword::recursive && last_.keyword == Keyword::with))
         return;
-      level = is_name(kind) ? Level::cte_columns : Level::plain;
+      level_ = is_name(kind) ? Level::cte_columns : Level::plain;
       break;
     case Level::cte_columns:
-      level = keyword == Keyword::as ? Level::cte_query : Level::plain;
+      level_ = keyword == Keyword::as ? Level::cte_query : Level::plain;
       break;
     case Level::cte_query:
-      if (keyword != Keyword::not_ && keyword != Keyword::materialized) level = Level::plain;
+      if (keyword != Keyword::not_ && keyword != Keyword::materialized) level_ = Level::plain;
       break;
     case Level::cte_done:
-      level = kind == TokenKind::comma ? Level::cte_name : Level::plain;
+      level_ = kind == TokenKind::comma ? Level::cte_name : Level::plain;
       break;
-    case Level::plain:
-    case Level::set_config:
+    case Level::set_config_any:
+      if (kind == TokenKind::comma && last_.kind == TokenKind::string && before_last_.kind == TokenKind::open)
+        name_setting();
       break;
-  }
-}
-
-void StatementBody::open() {
-  Level inner = Level::plain;
-  if (is_name(last_.kind) && is_call()) judge_call(inner);
-  if (depth_ < kLevels) {
-    Level& level = levels_[depth_];
-    if (level == Level::cte_query) {
-      level = Level::cte_done;
-    } else if (level == Level::cte_name || level == Level::cte_done) {
-      level = Level::plain;
-    }
-  }
-  ++depth_;
-  if (depth_ < kLevels) {
-    levels_[depth_] = inner;
-  } else if (inner == Level::set_config) {
-    leaves_session_state("set_config");
-  }
-}
-
-void StatementBody::close() {
-  if (depth_ == 0) {
-    refuse("unbalanced parentheses");
-    return;
-  }
-  if (depth_ < kLevels && levels_[depth_] == Level::set_config) {
-    // set_config(name, value, true) ends with the transaction.
-    const bool local = last_.keyword == Keyword::true_ && before_last_.kind == TokenKind::comma;
-    if (!local) leaves_session_state("set_config");
-  }
-  --depth_;
-}
-
-// Whether the name before the parenthesis may be a function's.
-bool StatementBody::is_call() const {
-  if (before_name_.kind == TokenKind::cast || before_name_.keyword == Keyword::as) return false;
-  if (depth_ < kLevels && (levels_[depth_] == Level::cte_columns || levels_[depth_] == Level::cte_query)) {
-    return false;
-  }
-  return !is_keyword_before_parenthesis();
-}
-
-// Key words that are not reserved, where the grammar leaves no room for a call.
-bool StatementBody::is_keyword_before_parenthesis() const {
-  if (name_info_.never_function) return true;
-  const Seen before = before_name_;
-  const bool after_plain_name = before.kind == TokenKind::quoted_word ||
-                                (before.kind == TokenKind::word && before.keyword == Keyword::none);
-  const bool after_operand = after_plain_name || before.kind == TokenKind::close ||
-                             before.kind == TokenKind::close_bracket || before.kind == TokenKind::string ||
-                             before.kind == TokenKind::number || before.kind == TokenKind::parameter;
-  switch (name_info_.keyword) {
-    case Keyword::group_by:
-    case Keyword::order_by:
-      return true;
-    case Keyword::over:
-    case Keyword::filter:
-    case Keyword::repeatable:
-      return before.kind == TokenKind::close;
-    case Keyword::rollup:
-    case Keyword::cube:
-      return before.keyword == Keyword::group_by;
-    case Keyword::sets:
-      return before.keyword == Keyword::grouping;
-    case Keyword::join:
-      return after_plain_name || before.kind == TokenKind::close || before.keyword == Keyword::join_type;
-    case Keyword::infix:
-      return after_operand;
-    case Keyword::zone:
-      return before.keyword == Keyword::time;
-    case Keyword::varying:
-      return before.keyword == Keyword::character;
     default:
       break;
   }
-  return before.keyword == Keyword::tablesample &&
-         (equals_folded(name_->text, "system") || equals_folded(name_->text, "bernoulli"));
-}
-
-void StatementBody::judge_call(Level& inner) {
-  constexpr std::string_view kReason = "volatile or unknown function";
-  if (name_->kind == TokenKind::unicode_word) {
-    // It may spell any name, also one that leaves something behind.
-    leaves_session_state(kReason);
-    return;
-  }
-  if (name_->not_simple || name_->text.size() > kMaxName) {
-    refuse(kReason);
-    return;
-  }
-  FunctionKind kind = FunctionKind::unknown;
-  if (name_->kind == TokenKind::word) {
-    kind = built_in_function(name_->text, name_->hash);
-  } else if (std::none_of(name_->text.begin(), name_->text.end(), is_upper)) {
-    kind = built_in_function(name_->text, WordHash::of(name_->text));
-  }
-  switch (kind) {
-    case FunctionKind::non_volatile:
-    case FunctionKind::harmless:
-      break;
-    case FunctionKind::primary_only:
-      refuse(kReason);
-      break;
-    case FunctionKind::session_state:
-      if (equals_folded(name_->text, "set_config")) {
-        refuse("set_config");
-        inner = Level::set_config;
-      } else {
-        leaves_session_state("function that leaves session state");
-      }
-      break;
-    case FunctionKind::unknown:
-      if (why_.empty() && !catalog_knows()) refuse(kReason);
-      break;
-  }
-}
-
-bool StatementBody::catalog_knows() const {
-  if (catalog_ == nullptr) return false;
-  if (name_->kind == TokenKind::quoted_word) return catalog_->is_safe(name_->text);
-  std::array<char, kMaxName> folded{};
-  std::transform(name_->text.begin(), name_->text.end(), folded.begin(), ascii_lower);
-  return catalog_->is_safe({folded.data(), name_->text.size()});
-}
-
-// After OPERATOR and its parenthesis: skips `schema.+)`. Otherwise `operator` may be a function's name, and
-// nothing is skipped.
-bool StatementBody::skip_operator_name() {
-  SqlScanner ahead = scanner_;
-  Token token;
-  do {
-    token = ahead.next();
-  } while (is_name(token.kind) || token.kind == TokenKind::dot);
-  if (token.kind != TokenKind::op || ahead.next().kind != TokenKind::close) return false;
-  scanner_ = ahead;
-  return true;
 }
 
 }  // namespace tidemark::routing

@@ -1,56 +1,33 @@
 #include "routing/statement_class.hpp"
 
+#include "routing/routine_body.hpp"
 #include "routing/sql_keywords.hpp"
 #include "routing/sql_scanner.hpp"
 #include "routing/statement_body.hpp"
-#include "routing/word_table.hpp"
+#include "routing/statement_classifier.hpp"
 
 namespace tidemark::routing {
 namespace {
 
-class Classifier {
- public:
-  Classifier(std::string_view sql, const FunctionCatalog* catalog) : scanner_(sql), catalog_(catalog) {}
+constexpr std::string_view kOfNode = "what each node has of its own";
+constexpr std::string_view kTwoReadings = "text that may be read in more than one way";
 
-  Classification run();
+}  // namespace
 
- private:
-  using Class = StatementClass;
-
-  // Each of these begins behind the statement's first word and ends at the semicolon or the end.
-  Classification statement();
-  Classification begin(bool start);
-  Classification commit_or_rollback(bool commit);
-  Classification set();
-  Classification prepare();
-  Classification show();
-  Classification copy();
-  Classification explain();
-  Classification other(Keyword first, Class known, std::string_view why);
-  Classification query(Keyword first);
-
-  void advance() { now_ = scanner_.next(); }
-  [[nodiscard]] bool at(std::string_view lower) const {
-    return now_.kind == TokenKind::word && equals_folded(now_.text, lower);
+void Classifier::advance() {
+  switch (scanner_.peek()) {
+    case ByteClass::letter:
+      scanner_.take_word(now_);
+      scanner_.add_key(now_);
+      break;
+    case ByteClass::end:
+      now_.kind = TokenKind::end;
+      break;
+    default:
+      now_ = scanner_.next();
+      break;
   }
-  [[nodiscard]] bool take(std::string_view lower) {
-    if (!at(lower)) return false;
-    advance();
-    return true;
-  }
-  [[nodiscard]] bool at_end() const {
-    return now_.kind == TokenKind::semicolon || now_.kind == TokenKind::end;
-  }
-  [[nodiscard]] Keyword now_keyword() const {
-    return now_.kind == TokenKind::word ? keyword_info(now_).keyword : Keyword::none;
-  }
-  [[nodiscard]] bool take_copy_table();
-  [[nodiscard]] static Classification of(const StatementBody& body, Class known, std::string_view why);
-
-  SqlScanner scanner_;
-  const FunctionCatalog* catalog_;
-  Token now_;
-};
+}
 
 Classification Classifier::run() {
   Classification all;
@@ -60,7 +37,11 @@ Classification Classifier::run() {
     advance();
     if (now_.kind == TokenKind::semicolon) continue;
     if (now_.kind == TokenKind::end) break;
-    const Classification one = statement();
+    const bool hidden = catalog_ != nullptr && (catalog_->outdated || catalog_->definition_effects != 0);
+    const Keyword first = hidden ? now_keyword() : Keyword::none;
+    Classification one = statement();
+    if (hidden) [[unlikely]]
+      add_hidden_effects(first, one);
     control = control || one.statement == Class::begin || one.statement == Class::begin_read_only ||
               one.statement == Class::end;
     if (all.statement == Class::empty && !all.several) {
@@ -69,7 +50,12 @@ Classification Classifier::run() {
       const bool reads = all.statement == Class::read && one.statement == Class::read;
       const std::string_view why = all.why.empty() ? one.why : all.why;
       all.statement = reads ? Class::read : Class::write;
-      all.leaves_session_state = all.leaves_session_state || one.leaves_session_state;
+      all.session_state = static_cast<std::uint16_t>(all.session_state | one.session_state);
+      all.ends_session_state = all.ends_session_state || one.ends_session_state;
+      all.only_settings = all.only_settings && one.only_settings;
+      all.reads_sequence_state = all.reads_sequence_state || one.reads_sequence_state;
+      all.sets_locally = all.sets_locally || one.sets_locally;
+      all.for_primary = all.for_primary || one.for_primary;
       all.several = true;
       all.may_commit = all.may_commit || one.may_commit || control;
       all.is_commit = false;
@@ -81,12 +67,42 @@ Classification Classifier::run() {
   if (scanner_.doubtful()) {
     // Servers may see other tokens here, and so more statements than these.
     all.statement = Class::write;
+    all.session_state |= session_state::unknown;
+    all.ends_session_state = true;
     all.may_commit = true;
     all.is_commit = false;
-    all.why = "text that may be read in more than one way";
+    all.only_settings = false;
+    all.why = kTwoReadings;
+  } else if (scanner_.refused()) {
+    all.statement = Class::write;
+    all.is_commit = false;
+    all.only_settings = false;
+    all.why = "text that is not SQL";
   }
+  all.leaves_session_state = all.session_state != 0;
   if (all.leaves_session_state) all.statement = Class::session_state;
   return all;
+}
+
+// What triggers may leave: those of a table while it is not known which do, and event triggers.
+void Classifier::add_hidden_effects(Keyword first, Classification& one) const {
+  if (one.statement != Class::write) return;
+  const bool changes_data = first == Keyword::insert || first == Keyword::update ||
+                            first == Keyword::delete_ || first == Keyword::merge;
+  std::uint8_t effects = changes_data ? std::uint8_t{0} : catalog_->definition_effects;
+  if (catalog_->outdated) effects |= routine_effect::state;
+  add_effects(effects, one);
+}
+
+void Classifier::add_effects(std::uint8_t effects, Classification& one) {
+  if (effects == 0) return;
+  SqlScanner nothing{std::string_view{}};
+  StatementBody body(nothing, nullptr, Keyword::none);
+  body.take_effects(effects, "trigger or view that may leave session state");
+  one.session_state = static_cast<std::uint16_t>(one.session_state | body.session_state());
+  one.ends_session_state = true;
+  one.only_settings = false;
+  one.why = body.session_why();
 }
 
 Classification Classifier::of(const StatementBody& body, Class known, std::string_view why) {
@@ -94,11 +110,16 @@ Classification Classifier::of(const StatementBody& body, Class known, std::strin
   result.statement = known;
   result.why = why;
   result.changes_functions = body.changes_functions();
-  if (!body.session_why().empty()) {
+  result.session_state = body.session_state();
+  result.ends_session_state = body.may_end_session_state();
+  result.reads_sequence_state = body.reads_sequence_state();
+  result.sets_locally = body.calls_set_config();
+  result.for_primary = body.is_for_primary();
+  if (result.for_primary && why.empty()) result.why = kOfNode;
+  if (result.session_state != 0) {
     result.statement = Class::session_state;
     result.why = body.session_why();
   }
-  result.leaves_session_state = result.statement == Class::session_state;
   return result;
 }
 
@@ -106,13 +127,27 @@ Classification Classifier::of(const StatementBody& body, Class known, std::strin
 Classification Classifier::other(Keyword first, Class known, std::string_view why) {
   StatementBody body(scanner_, catalog_, first);
   body.refuse(why.empty() ? "not a query" : why);
-  now_ = body.run(now_);
+  now_.kind = body.run(now_);
   return of(body, known, why);
+}
+
+// A statement whose very kind leaves these (session_state bits).
+Classification Classifier::leaves(Keyword first, std::uint16_t bits, std::string_view why) {
+  StatementBody body(scanner_, catalog_, first);
+  body.leaves_session_state(bits, why);
+  now_.kind = body.run(now_);
+  return of(body, Class::session_state, why);
+}
+
+Classification Classifier::ends(Keyword first, std::string_view why) {
+  Classification result = other(first, Class::write, why);
+  result.ends_session_state = true;
+  return result;
 }
 
 Classification Classifier::query(Keyword first) {
   StatementBody body(scanner_, catalog_, first);
-  now_ = body.run(now_);
+  now_.kind = first == Keyword::none ? body.run(now_) : body.run_query();
   return of(body, body.why().empty() ? Class::read : Class::write, body.why());
 }
 
@@ -145,13 +180,23 @@ Classification Classifier::statement() {
       advance();
       return set();
     case Keyword::reset:
+      advance();
+      return reset();
     case Keyword::discard:
+      advance();
+      return discard();
     case Keyword::listen:
-    case Keyword::unlisten:
-    case Keyword::execute:
-    case Keyword::deallocate:
+      return leaves(first, session_state::listen, "LISTEN");
     case Keyword::load:
-      return other(first, Class::session_state, "session state");
+      return leaves(first, session_state::unaskable, "LOAD");
+    case Keyword::execute:
+      return leaves(first, session_state::unknown, "prepared statement");
+    case Keyword::close:
+    case Keyword::deallocate:
+    case Keyword::unlisten:
+      return ends(first, "end of session state");
+    case Keyword::drop:
+      return ends(first, "not a query");
     case Keyword::prepare:
       advance();
       return prepare();
@@ -166,7 +211,7 @@ Classification Classifier::statement() {
       return explain();
     case Keyword::call:
     case Keyword::do_: {
-      Classification result = other(first, Class::write, "CALL or DO");
+      Classification result = leaves(first, session_state::unknown, "CALL or DO");
       result.may_commit = true;
       return result;
     }
@@ -174,88 +219,6 @@ Classification Classifier::statement() {
       if (now_.kind == TokenKind::open) return query(Keyword::none);
       return other(first, Class::write, "not a query");
   }
-}
-
-// BEGIN [WORK | TRANSACTION] modes, START TRANSACTION modes; the modes in any order, with or without commas.
-Classification Classifier::begin(bool start) {
-  bool valid = take("transaction") || (!start && (take("work") || true));
-  bool read_only = false;
-  bool read_write = false;
-  bool serializable = false;
-  while (valid && !at_end()) {
-    if (take("read")) {
-      if (take("only")) {
-        read_only = true;
-      } else {
-        valid = take("write");
-        read_write = true;
-      }
-    } else if (take("isolation")) {
-      valid = take("level");
-      if (take("serializable")) {
-        serializable = true;
-      } else {
-        valid = valid && (take("read") ? take("committed") || take("uncommitted")
-                                       : take("repeatable") && take("read"));
-      }
-    } else if (take("not")) {
-      valid = take("deferrable");
-    } else {
-      valid = take("deferrable");
-    }
-    if (valid && now_.kind == TokenKind::comma) advance();
-  }
-  const Class known = !valid                                      ? Class::write
-                      : read_only && !read_write && !serializable ? Class::begin_read_only
-                                                                  : Class::begin;
-  Classification result =
-      other(Keyword::begin, known, valid ? "transaction control" : "unknown form of BEGIN");
-  result.may_commit = !valid;
-  return result;
-}
-
-Classification Classifier::commit_or_rollback(bool commit) {
-  Classification result;
-  if (take("prepared")) {
-    result = other(Keyword::none, Class::write, "two-phase commit");
-    result.may_commit = true;
-    return result;
-  }
-  if (!take("work")) static_cast<void>(take("transaction"));
-  if (!commit && at("to")) return other(Keyword::rollback, Class::transaction_local, "savepoint");
-  bool valid = true;
-  bool chain = false;
-  if (take("and")) {
-    chain = !take("no");
-    valid = take("chain");
-  }
-  valid = valid && at_end();
-  result = other(Keyword::none, valid ? Class::end : Class::write, "transaction control");
-  result.is_commit = commit && valid;
-  result.may_commit = chain || !valid;
-  return result;
-}
-
-Classification Classifier::set() {
-  const Keyword scope = now_keyword();
-  const bool constraints = at("constraints");
-  if (scope != Keyword::local && scope != Keyword::transaction && !constraints) {
-    return other(Keyword::set, Class::session_state, "session state");
-  }
-  advance();
-  // `local`, `transaction` and `constraints` can also be the name, or the class, of a setting.
-  const bool setting = now_.kind == TokenKind::dot || now_.kind == TokenKind::op || at("to") || at_end();
-  return other(Keyword::set, setting ? Class::session_state : Class::transaction_local,
-               setting ? "session state" : "setting of the transaction");
-}
-
-Classification Classifier::prepare() {
-  if (take("transaction") && now_.kind == TokenKind::string) {
-    Classification result = other(Keyword::prepare, Class::end, "transaction control");
-    result.is_commit = result.statement == Class::end;
-    return result;
-  }
-  return other(Keyword::prepare, Class::session_state, "prepared statement");
 }
 
 Classification Classifier::show() {
@@ -269,8 +232,10 @@ Classification Classifier::show() {
 }
 
 // name[.name …] [(columns)]
-bool Classifier::take_copy_table() {
-  const auto take_name = [this] {
+bool Classifier::take_copy_table(StatementBody& source) {
+  const auto take_name = [this, &source] {
+    if (names_temporary_schema(now_))
+      source.leaves_session_state(session_state::temporary, "temporary schema");
     if (now_.kind != TokenKind::word && now_.kind != TokenKind::quoted_word) return false;
     advance();
     return true;
@@ -294,51 +259,103 @@ bool Classifier::take_copy_table() {
 Classification Classifier::copy() {
   StatementBody source(scanner_, catalog_, Keyword::copy);
   if (now_.kind == TokenKind::open) {
-    now_ = source.run(now_, true);
+    now_.kind = source.run(now_, true);
     if (now_.kind == TokenKind::close) advance();
   } else {
-    if (names_temporary_schema(now_)) source.leaves_session_state("temporary schema");
-    if (!take_copy_table()) source.refuse("COPY");
+    if (!take_copy_table(source)) source.refuse("COPY");
   }
   if (!take("to") || !at("stdout")) source.refuse("COPY");
   StatementBody options(scanner_, catalog_, Keyword::copy);
   options.refuse("COPY");
-  now_ = options.run(now_);
+  now_.kind = options.run(now_);
+  source.take_state(options);
   return of(source, source.why().empty() ? Class::read : Class::write, source.why());
 }
 
-// EXPLAIN [VERBOSE] query, EXPLAIN (options) query
+// EXPLAIN [ANALYZE] [VERBOSE] query, EXPLAIN (options) query
 Classification Classifier::explain() {
-  bool harmless = true;
+  bool valid = true;
   if (now_.kind == TokenKind::open) {
     SqlScanner ahead = scanner_;
     const Token inside = ahead.next();
     const Keyword word = inside.kind == TokenKind::word ? keyword_info(inside).keyword : Keyword::none;
-    const bool options = inside.kind == TokenKind::word && word != Keyword::select &&
-                         word != Keyword::values && word != Keyword::table && word != Keyword::with;
+    // The grammar takes VALUES for an option's name, too.
+    const bool is_values = word == Keyword::values && ahead.next().kind == TokenKind::open;
+    const bool options = inside.kind == TokenKind::quoted_word ||
+                         (inside.kind == TokenKind::word && word != Keyword::select && !is_values &&
+                          word != Keyword::table && word != Keyword::with);
     if (options) {
       advance();
-      while (now_.kind == TokenKind::word || now_.kind == TokenKind::comma ||
-             now_.kind == TokenKind::number) {
-        if (now_keyword() == Keyword::analyze) harmless = false;
+      while (now_.kind == TokenKind::word || now_.kind == TokenKind::quoted_word ||
+             now_.kind == TokenKind::string || now_.kind == TokenKind::number ||
+             now_.kind == TokenKind::comma) {
         advance();
       }
-      if (now_.kind == TokenKind::close) {
-        advance();
-      } else {
-        harmless = false;
-      }
+      valid = now_.kind == TokenKind::close;
+      if (valid) advance();
     }
   } else {
-    while (now_keyword() == Keyword::analyze || now_keyword() == Keyword::verbose) {
-      if (now_keyword() == Keyword::analyze) harmless = false;
-      advance();
-    }
+    while (now_keyword() == Keyword::analyze || now_keyword() == Keyword::verbose) advance();
   }
   StatementBody body(scanner_, catalog_, Keyword::explain);
-  if (!harmless) body.refuse("EXPLAIN ANALYZE");
-  now_ = body.run(now_);
+  if (!valid) body.refuse("unknown form of EXPLAIN");
+  now_.kind = body.run(now_);
   return of(body, body.why().empty() ? Class::read : Class::write, body.why());
+}
+
+namespace {
+
+// What is true of a text that is one or the other.
+Classification either(const Classification& one, const Classification& other) {
+  Classification result = one;
+  if (one.statement != other.statement || one.is_commit != other.is_commit) {
+    result.statement = StatementClass::write;
+    result.is_commit = false;
+    result.why = kTwoReadings;
+  }
+  result.session_state |= other.session_state;
+  result.leaves_session_state = result.session_state != 0;
+  if (result.leaves_session_state) result.statement = StatementClass::session_state;
+  result.ends_session_state = one.ends_session_state || other.ends_session_state;
+  result.only_settings = one.only_settings && other.only_settings;
+  result.reads_sequence_state = one.reads_sequence_state || other.reads_sequence_state;
+  result.sets_locally = one.sets_locally || other.sets_locally;
+  result.for_primary = one.for_primary || other.for_primary;
+  result.several = one.several || other.several;
+  result.may_commit = one.may_commit || other.may_commit;
+  result.changes_functions = one.changes_functions || other.changes_functions;
+  if (result.why.empty()) result.why = other.why;
+  return result;
+}
+
+}  // namespace
+
+namespace {
+
+/// What tables and views that `sql` names may leave in its session.
+std::uint8_t effects_of_names(std::string_view sql, const EffectMap& relations) {
+  if (relations.empty()) return 0;
+  SqlScanner scanner(sql);
+  std::uint8_t effects = 0;
+  for (Token token = scanner.next(); token.kind != TokenKind::end; token = scanner.next()) {
+    if (!is_name(token.kind)) continue;
+    effects |= token.kind == TokenKind::unicode_word ? routine_effect::state : effects_of(token, relations);
+  }
+  if (scanner.backslash_matters() || scanner.doubtful()) effects |= routine_effect::state;
+  return effects;
+}
+
+Classification classify_text(std::string_view sql, const FunctionCatalog* catalog) {
+  Classifier ordinary(sql, catalog, Backslashes::ordinary);
+  const Classification result = ordinary.run();
+  if (!ordinary.scanner().backslash_matters()) return result;
+  // With standard_conforming_strings off a string has another end. Both readings count, unless one is
+  // refused: LIKE 'x' ESCAPE '\' is a string without an end then.
+  Classifier escape(sql, catalog, Backslashes::escape);
+  const Classification other = escape.run();
+  if (ordinary.scanner().doubtful() || escape.scanner().doubtful()) return either(result, other);
+  if (escape.scanner().refused()) return result;
+  return ordinary.scanner().refused() ? other : either(result, other);
 }
 
 }  // namespace
@@ -366,7 +383,18 @@ std::string_view to_string(StatementClass value) {
 }
 
 Classification classify(std::string_view sql, const FunctionCatalog* catalog) {
-  return Classifier(sql, catalog).run();
+  Classification result = classify_text(sql, catalog);
+  if (catalog == nullptr || catalog->written.empty()) return result;
+  const bool runs = result.statement == StatementClass::read || result.statement == StatementClass::write ||
+                    result.statement == StatementClass::session_state;
+  const EffectMap& relations =
+      result.statement == StatementClass::read ? catalog->relations : catalog->written;
+  const std::uint8_t effects = runs ? effects_of_names(sql, relations) : std::uint8_t{0};
+  if (effects == 0) return result;
+  Classifier::add_effects(effects, result);
+  result.leaves_session_state = true;
+  result.statement = StatementClass::session_state;
+  return result;
 }
 
 }  // namespace tidemark::routing

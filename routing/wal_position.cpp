@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <system_error>
 
+#include "routing/mutation.hpp"
+
 namespace tidemark::routing {
 namespace {
 
@@ -35,6 +37,7 @@ void append_half(std::string& text, std::uint32_t value) {
 }  // namespace
 
 bool contains(const WalPosition& replayed, const WalPosition& required) {
+  if (mutated(Mutation::timeline_ignored)) return replayed.lsn >= required.lsn;
   const bool known = required.system_identifier != 0 && required.timeline.value != 0;
   return known && replayed.system_identifier == required.system_identifier &&
          replayed.timeline == required.timeline && replayed.lsn >= required.lsn;
@@ -67,6 +70,7 @@ Lsn without_page_header(Lsn insert_position, std::uint64_t segment_size, std::ui
       page_size <= kLongPageHeader) {
     return insert_position;
   }
+  if (mutated(Mutation::page_header_kept)) return insert_position;
   const std::uint64_t in_page = insert_position.value & (page_size - 1);
   const bool opens_segment = (insert_position.value & (segment_size - 1)) < page_size;
   const std::uint64_t header = opens_segment ? kLongPageHeader : kShortPageHeader;

@@ -77,7 +77,7 @@ void decide_read_with_floor_weighted(benchmark::State& state) {
 void decide_read_that_nobody_may_serve(benchmark::State& state) {
   SessionContext reader = session(1);
   reader.written = {Floor::Kind::known, {kSystem, {1}, {2000}}};
-  reader.last_replica = LastReplica{NodeId{1}, 1, kNow, kNow};
+  reader.shown = {LastReplica{NodeId{1}, 1, kNow, kNow}};
   run(state, cluster(state.range(0), false), reader, true);
 }
 

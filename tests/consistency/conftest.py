@@ -14,12 +14,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from driver import make_table  # noqa: E402
 from support.postgres_cluster import PostgresCluster  # noqa: E402
 from support.proxy_process import ProxyProcess  # noqa: E402
+from support.sanitizers import pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--history-reads", type=int, default=0, help="length of the main run in reads, instead of 20 seconds"
     )
+    parser.addoption("--history-users", type=int, default=0, help="users of three connections in that run, besides")
     parser.addoption("--history-seed", type=int, default=1, help="seed of the sessions' choices")
 
 

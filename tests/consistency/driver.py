@@ -11,6 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from support.deadline import PATIENCE
 from support.postgres_cluster import PostgresCluster  # noqa: E402
 from support.proxy_process import proxy_binary  # noqa: E402
 from support.run_as import clean_environment  # noqa: E402
@@ -39,6 +40,11 @@ def make_table(cluster: PostgresCluster) -> None:
         sql.rows("create table kv (key int primary key, version bigint not null) with (fillfactor = 50)")
         sql.rows(f"insert into kv select key, 0 from generate_series(0, {KEYS - 1}) key")
     cluster.wait_caught_up()
+
+
+# What cannot be had: a READ ONLY transaction, or a pipeline, that has shown something dies with its server, or with a
+# recovery conflict on it, and may be tried again.
+CUT_OFF = frozenset({"later read in transaction 40001", "later read in pipeline 40001"})
 
 
 class Report(dict[str, Any]):
@@ -93,13 +99,34 @@ class DriverRun:
 
     def report(self, title: str = "") -> Report:
         """Waits for the end of the run; prints what was seen."""
-        output, errors = self._process.communicate(timeout=self.seconds + 120)
+        output, errors = self._process.communicate(timeout=self.seconds + 120 * PATIENCE)
         if self._process.returncode not in (HELD, VIOLATED, PROVES_NOTHING):
             raise RuntimeError(f"the driver ended with {self._process.returncode}: {errors}")
         report = Report(json.loads(output))
         report.exit_code = self._process.returncode
         print(report.table(title))
         return report
+
+
+def assert_undisturbed(report: Report, tolerated: frozenset[str] = frozenset()) -> None:
+    """No client saw an error that is not tolerated, lost its connection, or got an answer that was not its own."""
+    assert {name: count for name, count in report["errors"].items() if name not in tolerated} == {}
+    for name in ("broken_busy", "broken_idle", "connect_failures", "stuck", "wrong_answers", "impossible_version"):
+        assert report[name] == 0, name
+
+
+def assert_held(report: Report) -> None:
+    """No guarantee was broken that the run was judged by."""
+    assert report["proves_nothing"] == []
+    assert report["violations"] == 0, report["first_violations"]
+
+
+def assert_caught(report: Report, *kinds: str) -> None:
+    """The run broke its guarantee, in each of these ways, and nothing else was wrong with it."""
+    assert report.exit_code == VIOLATED, report["proves_nothing"]
+    for kind in kinds:
+        assert report[kind] > 0, kind
+    assert_undisturbed(report, CUT_OFF)
 
 
 def run_driver(title: str, conninfo: str, primary: str, **options: Any) -> Report:

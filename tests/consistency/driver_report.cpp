@@ -9,16 +9,6 @@
 namespace tidemark::consistency {
 namespace {
 
-Percentiles percentiles(std::vector<std::int64_t>& durations) {
-  if (durations.empty()) return {};
-  std::sort(durations.begin(), durations.end());
-  const auto at = [&](double share) {
-    const auto index = static_cast<std::size_t>(share * static_cast<double>(durations.size() - 1));
-    return static_cast<double>(durations[index]) / 1e6;
-  };
-  return {at(0.5), at(0.99), at(1)};
-}
-
 std::string number(double value) {
   char text[40];
   std::snprintf(text, sizeof text, "%.4f", value);
@@ -44,41 +34,51 @@ using Figures = std::vector<std::pair<std::string, std::string>>;
 
 Figures figures(const Verdict& verdict, const Summary& summary, const Recorder& totals) {
   const auto count = [](std::uint64_t value) { return std::to_string(value); };
+  const auto milliseconds = [](std::int64_t value) { return number(static_cast<double>(value) / 1e6); };
   Figures all = {
-      {"seconds", number(summary.seconds)},
+      {"seconds", number(summary.seconds())},
       {"reads", count(verdict.reads)},
-      {"reads_per_second", number(static_cast<double>(verdict.reads) / std::max(summary.seconds, 1e-9))},
+      {"reads_per_second", number(static_cast<double>(verdict.reads) / std::max(summary.seconds(), 1e-9))},
       {"writes", count(verdict.writes)},
       {"unknown_writes", count(verdict.unknown_writes)},
       {"failed_reads", count(verdict.failed_reads)},
       {"failed_writes", count(verdict.failed_writes)},
       {"lost_writes_told", count(verdict.lost_writes_told)},
       {"explicit_transactions", count(totals.transactions)},
+      {"pipelines", count(totals.pipelines)},
+      {"tokens_carried", count(totals.tokens_carried)},
       {"reads_after_own_write", count(verdict.reads_after_own_write)},
       {"reads_soon_after_own_write", count(verdict.reads_soon_after_own_write)},
+      {"reads_after_own_write_elsewhere", count(verdict.reads_after_own_write_elsewhere)},
       {"repeated_reads", count(verdict.repeated_reads)},
       {"reads_of_advancing_key", count(verdict.reads_of_advancing_key)},
       {"reads_with_known_cause", count(verdict.reads_with_known_cause)},
+      {"reads_soon_after_foreign_write", count(verdict.reads_soon_after_foreign_write)},
   };
   for (std::size_t i = 0; i < violation_kinds; ++i)
     all.emplace_back(name_of(static_cast<ViolationKind>(i)), count(verdict.counts[i]));
-  all.emplace_back("violations_before_acknowledgement", count(verdict.before_acknowledgement));
   const Figures rest = {
+      {"violations_before_acknowledgement", count(verdict.before_acknowledgement)},
+      {"reads_behind", count(verdict.reads_behind)},
+      {"max_staleness_ms", milliseconds(verdict.max_staleness)},
+      {"pieces_compared", count(verdict.comparison.windows)},
+      {"pieces_not_linearizable", count(verdict.comparison.not_linearizable)},
+      {"pieces_undecided", count(verdict.comparison.undecided)},
       {"wrong_answers", count(totals.wrong_answers)},
       {"connections", count(totals.connections)},
       {"connect_failures", count(totals.connect_failures)},
       {"broken_busy", count(totals.broken_busy)},
       {"broken_idle", count(totals.broken_idle)},
       {"stuck", count(totals.stuck)},
-      {"read_p50_ms", number(summary.read.p50_ms)},
-      {"read_p99_ms", number(summary.read.p99_ms)},
-      {"read_max_ms", number(summary.read.max_ms)},
-      {"write_p50_ms", number(summary.write.p50_ms)},
-      {"write_p99_ms", number(summary.write.p99_ms)},
-      {"write_max_ms", number(summary.write.max_ms)},
-      {"longest_gap_between_writes_ms", number(summary.longest_gap_between_writes_ms)},
-      {"primary", count(summary.primary)},
-      {"share_of_reads_elsewhere", number(summary.share_of_reads_elsewhere)},
+      {"read_p50_ms", milliseconds(summary.reads().at(0.5))},
+      {"read_p99_ms", milliseconds(summary.reads().at(0.99))},
+      {"read_max_ms", milliseconds(summary.reads().max())},
+      {"write_p50_ms", milliseconds(summary.writes().at(0.5))},
+      {"write_p99_ms", milliseconds(summary.writes().at(0.99))},
+      {"write_max_ms", milliseconds(summary.writes().max())},
+      {"longest_gap_between_writes_ms", milliseconds(verdict.longest_gap_between_writes)},
+      {"primary", count(summary.primary())},
+      {"share_of_reads_elsewhere", number(summary.share_of_reads_elsewhere())},
   };
   all.insert(all.end(), rest.begin(), rest.end());
   return all;
@@ -86,39 +86,24 @@ Figures figures(const Verdict& verdict, const Summary& summary, const Recorder& 
 
 }  // namespace
 
-Summary summarize(const History& history, const Verdict& verdict, std::int64_t began, std::int64_t ended) {
-  Summary summary;
-  summary.seconds = static_cast<double>(ended - began) / 1e9;
-  std::vector<std::int64_t> reads;
-  std::vector<std::int64_t> writes;
-  std::vector<std::int64_t> acknowledged;
-  std::map<std::uint16_t, std::uint64_t> writers;
-  for (const Operation& operation : history.operations) {
-    if (operation.kind == OperationKind::read) reads.push_back(operation.end - operation.start);
-    if (operation.kind != OperationKind::write) continue;
-    writes.push_back(operation.end - operation.start);
-    acknowledged.push_back(operation.end);
-    ++writers[operation.node];
-  }
-  summary.read = percentiles(reads);
-  summary.write = percentiles(writes);
-  std::sort(acknowledged.begin(), acknowledged.end());
-  for (std::size_t i = 1; i < acknowledged.size(); ++i)
-    summary.longest_gap_between_writes_ms =
-        std::max(summary.longest_gap_between_writes_ms,
-                 static_cast<double>(acknowledged[i] - acknowledged[i - 1]) / 1e6);
+void Summary::add(const Operation& operation) {
+  if (operation.kind == OperationKind::read) reads_.add(operation.end - operation.start);
+  if (operation.kind == OperationKind::write) writes_.add(operation.end - operation.start);
+}
+
+void Summary::finish(const Verdict& verdict, double seconds) {
+  seconds_ = seconds;
   std::uint64_t most = 0;
-  for (const auto& [node, count] : writers)
+  for (const auto& [node, count] : verdict.writes_by_node)
     if (count > most) {
       most = count;
-      summary.primary = node;
+      primary_ = node;
     }
-  const auto at_primary = verdict.reads_by_node.find(summary.primary);
+  const auto at_primary = verdict.reads_by_node.find(primary_);
   const std::uint64_t there = at_primary == verdict.reads_by_node.end() ? 0 : at_primary->second;
   if (verdict.reads > 0)
-    summary.share_of_reads_elsewhere =
+    share_of_reads_elsewhere_ =
         static_cast<double>(verdict.reads - there) / static_cast<double>(verdict.reads);
-  return summary;
 }
 
 std::string human_report(const Verdict& verdict, const Summary& summary, const Recorder& totals,
@@ -140,6 +125,7 @@ std::string human_report(const Verdict& verdict, const Summary& summary, const R
   if (!verdict.first.empty()) text += "first violations:\n";
   for (const Violation& violation : verdict.first) text += "  " + describe(violation, origin) + "\n";
   for (const std::string& missing : verdict.proves_nothing) text += "proves nothing: " + missing + "\n";
+  text += std::string(name_of(verdict.guarantee.level)) + ": ";
   text += verdict.violations() > 0         ? "VIOLATED\n"
           : verdict.proves_nothing.empty() ? "held\n"
                                            : "PROVES NOTHING\n";

@@ -3,28 +3,37 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/consistency/driver_options.hpp"
-#include "tests/consistency/driver_session.hpp"
+#include "tests/consistency/driver_recorder.hpp"
+#include "tests/consistency/duration_histogram.hpp"
 #include "tests/consistency/history_checker.hpp"
 
 namespace tidemark::consistency {
 
-struct Percentiles {
-  double p50_ms{}, p99_ms{}, max_ms{};
-};
-
 // What is worth saying of a run beside the verdict.
-struct Summary {
-  double seconds{};
-  Percentiles read, write;
-  double longest_gap_between_writes_ms{};  // between two acknowledgements, whoever wrote
-  std::uint16_t primary = 0;               // the port that acknowledged most writes
-  double share_of_reads_elsewhere{};       // reads that another node than `primary` answered
+class Summary {
+ public:
+  // One more operation of the run, in any order.
+  void add(const Operation& operation);
+  // The run is over.
+  void finish(const Verdict& verdict, double seconds);
+
+  double seconds() const { return seconds_; }
+  const DurationHistogram& reads() const { return reads_; }
+  const DurationHistogram& writes() const { return writes_; }
+  // The port that acknowledged most writes.
+  std::uint16_t primary() const { return primary_; }
+  // Share of the reads that another node answered.
+  double share_of_reads_elsewhere() const { return share_of_reads_elsewhere_; }
+
+ private:
+  double seconds_{};
+  DurationHistogram reads_;
+  DurationHistogram writes_;
+  std::uint16_t primary_ = 0;
+  double share_of_reads_elsewhere_{};
 };
 
-Summary summarize(const History& history, const Verdict& verdict, std::int64_t began, std::int64_t ended);
-
-// For people: a table, the errors, the first violations.
+// For people: a table, the errors, the first violations. `origin`: when the run began, in ns.
 std::string human_report(const Verdict& verdict, const Summary& summary, const Recorder& totals,
                          std::int64_t origin);
 // The same as one JSON object on one line.

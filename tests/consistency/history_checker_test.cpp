@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/consistency/history_script.hpp"
+
 namespace tidemark::consistency {
 namespace {
 
@@ -14,36 +16,8 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-constexpr std::uint16_t primary = 5432;
-constexpr std::uint16_t replica = 5433;
-
-// Builds histories in which each operation takes one tick and starts one tick after the one before, unless
-// told.
-class Script {
- public:
-  Script& add(OperationKind kind, std::uint32_t session, std::uint32_t key, std::int64_t version,
-              std::uint16_t node = primary) {
-    now_ += 2;
-    return at(now_, now_ + 1, kind, session, key, version, node);
-  }
-  Script& at(std::int64_t start, std::int64_t end, OperationKind kind, std::uint32_t session,
-             std::uint32_t key, std::int64_t version, std::uint16_t node = primary) {
-    history.operations.push_back({start, end, version, session, key, node, kind});
-    return *this;
-  }
-  Script& write(std::uint32_t session, std::uint32_t key, std::int64_t version) {
-    return add(OperationKind::write, session, key, version);
-  }
-  Script& read(std::uint32_t session, std::uint32_t key, std::int64_t version, std::uint16_t node = replica) {
-    return add(OperationKind::read, session, key, version, node);
-  }
-  Verdict verdict(const Demands& demands = {0, 0, 0}) const { return judge(history, demands); }
-
-  History history;
-
- private:
-  std::int64_t now_ = 0;
-};
+constexpr std::uint16_t primary = Script::primary;
+constexpr std::uint16_t replica = Script::replica;
 
 // One session that writes and reads back, another that reads the same key while it advances; two nodes
 // answer.
@@ -54,7 +28,7 @@ Script good_history() {
 }
 
 TEST(HistoryChecker, AcceptsAHistoryThatKeepsEveryGuarantee) {
-  const Verdict verdict = good_history().verdict({2, 1, 2});
+  const Verdict verdict = good_history().verdict({2, 1, 2, 0, 0});
   EXPECT_TRUE(verdict.holds());
   EXPECT_EQ(verdict.violations(), 0U);
   EXPECT_EQ(verdict.reads, 4U);
@@ -68,7 +42,7 @@ TEST(HistoryChecker, AcceptsAHistoryThatKeepsEveryGuarantee) {
 }
 
 TEST(HistoryChecker, AnEmptyHistoryProvesNothing) {
-  const Verdict verdict = judge({}, {});
+  const Verdict verdict = judge({}, {{}, {}, 10, 50'000'000, 0});
   EXPECT_FALSE(verdict.holds());
   EXPECT_EQ(verdict.violations(), 0U);
   EXPECT_THAT(verdict.proves_nothing, Not(IsEmpty()));
@@ -81,7 +55,7 @@ TEST(HistoryChecker, WritesAloneProveNothing) {
 TEST(HistoryChecker, ReadsOfAConstantProveNothing) {
   Script script;
   for (int i = 0; i < 100; ++i) script.read(1, 1, 0, i % 2 == 0 ? primary : replica);
-  const Verdict verdict = script.verdict({0, 1, 2});
+  const Verdict verdict = script.verdict({0, 1, 2, 0, 0});
   EXPECT_EQ(verdict.violations(), 0U);
   EXPECT_EQ(verdict.repeated_reads, 99U);
   EXPECT_EQ(verdict.reads_of_advancing_key, 0U);
@@ -91,14 +65,14 @@ TEST(HistoryChecker, ReadsOfAConstantProveNothing) {
 TEST(HistoryChecker, OneNodeAloneProvesNothing) {
   Script script;
   script.write(1, 7, 1).read(1, 7, 1).read(2, 7, 1).write(1, 7, 2).read(2, 7, 2);
-  EXPECT_TRUE(script.verdict({1, 1, 1}).holds());
-  EXPECT_FALSE(script.verdict({1, 1, 2}).holds());
+  EXPECT_TRUE(script.verdict({1, 1, 1, 0, 0}).holds());
+  EXPECT_FALSE(script.verdict({1, 1, 2, 0, 0}).holds());
 }
 
 TEST(HistoryChecker, TooFewCheckedReadsProveNothing) {
-  EXPECT_TRUE(good_history().verdict({2, 2, 2}).holds());
-  EXPECT_THAT(good_history().verdict({3, 2, 2}).proves_nothing, SizeIs(1));
-  EXPECT_THAT(good_history().verdict({2, 3, 2}).proves_nothing, SizeIs(1));
+  EXPECT_TRUE(good_history().verdict({2, 2, 2, 0, 0}).holds());
+  EXPECT_THAT(good_history().verdict({3, 2, 2, 0, 0}).proves_nothing, SizeIs(1));
+  EXPECT_THAT(good_history().verdict({2, 3, 2, 0, 0}).proves_nothing, SizeIs(1));
 }
 
 TEST(HistoryChecker, FindsAReadThatMissesTheSessionsOwnWrite) {
@@ -167,7 +141,7 @@ TEST(HistoryChecker, TheOrderInWhichOperationsWereRecordedDoesNotMatter) {
   Script script = good_history();
   script.read(1, 7, 1);
   std::reverse(script.history.operations.begin(), script.history.operations.end());
-  const Verdict verdict = script.verdict({3, 2, 2});
+  const Verdict verdict = script.verdict({3, 2, 2, 0, 0});
   EXPECT_EQ(verdict.count(ViolationKind::stale_read), 1U);
   EXPECT_EQ(verdict.count(ViolationKind::step_back), 1U);
 }
@@ -252,7 +226,7 @@ TEST(HistoryChecker, DescribesTheFirstViolationsOnly) {
   Script script;
   script.write(1, 7, 1);
   for (int i = 0; i < 50; ++i) script.read(1, 7, 0);
-  const Verdict verdict = judge(script.history, {}, 3);
+  const Verdict verdict = judge(script.history, {{}, {}, 3, 50'000'000, 0});
   EXPECT_EQ(verdict.count(ViolationKind::stale_read), 50U);
   ASSERT_THAT(verdict.first, SizeIs(3));
   EXPECT_LT(verdict.first[0].operation.start, verdict.first[2].operation.start);

@@ -1,7 +1,8 @@
 """What must be caught: a proxy that sends each SELECT to the next replica and asks no further.
 
 Simple query protocol only; servers that trust the client. Every statement outside a transaction that begins
-with "select" goes round robin to the replicas, everything else to the primary.
+with "select", after a comment or not, goes round robin to the replicas, everything else to the primary. What is
+said to the proxy (tidemark.user and the like) goes there, too, and means nothing.
 
     naive_splitter.py LISTEN_PORT PRIMARY_PORT REPLICA_PORT ...
 """
@@ -10,10 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import struct
 import sys
 
 Message = tuple[bytes, bytes]
+
+_IS_SELECT = re.compile(rb"\s*(/\*.*?\*/\s*)?select\b", re.IGNORECASE)
 
 
 async def read_message(reader: asyncio.StreamReader) -> Message:
@@ -80,7 +84,9 @@ class Splitter:
             message = await read_message(reader)
             if message[0] != b"Q":
                 return
-            to_replica = state == b"I" and message[1].lower().startswith(b"select")
+            # "user" is a key word: PostgreSQL itself takes it as a part of a name only in quotes.
+            message = message[0], message[1].replace(b"set tidemark.user", b'set tidemark."user"')
+            to_replica = state == b"I" and _IS_SELECT.match(message[1]) is not None
             server = servers[1 + next(self._next) % (len(servers) - 1)] if to_replica else servers[0]
             answer = await server.exchange(encode(message))
             if not to_replica:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
+import psycopg
 import pytest
 
-from driver import HELD, primary_dsn, run_driver
+from driver import HELD, assert_held, primary_dsn, run_driver
 from support.postgres_cluster import MONITOR_USER
-from test_history import assert_held
 
 pytestmark = pytest.mark.proxy_only
 
@@ -66,3 +67,66 @@ def test_nobody_asks_when_nobody_writes(make_proxy, nodes):
     assert report["reads"] > 100
     # What happens once per connection (a first floor) is allowed, what happens per read is not.
     assert after - before <= 2 * report["connections"] + 10
+
+
+def test_a_thousand_who_wait_cost_a_replica_one_question_at_a_time(make_proxy, nodes):
+    """All sessions that wait are woken by the answer that the proxy asks for anyway."""
+    waiting, waited_ms = 1000, 1500
+    slow, *others = nodes.replicas
+    for node in others:
+        node.stop("fast")
+    proxy = make_proxy(
+        "session",
+        {"routing": {"replica_wait": "30s", "position_interval": "10ms"}, "pool": {"size": 40}, "workers": {"threads": 2}},
+    )
+    asked = f"""
+        select coalesce(sum(calls), 0)::int from pg_stat_statements s join pg_roles r on r.oid = s.userid
+         where r.rolname = '{MONITOR_USER}' and query ~* 'pg_last_wal_replay_lsn'"""
+    loop = asyncio.new_event_loop()
+
+    async def play() -> tuple[list[int], float, float]:
+        connections = [await psycopg.AsyncConnection.connect(proxy.dsn(connect_timeout=60), autocommit=True)]
+        for _ in range(0, waiting, 50):
+            connections += await asyncio.gather(*(
+                psycopg.AsyncConnection.connect(proxy.dsn(connect_timeout=60), autocommit=True) for _ in range(50)
+            ))  # fmt: skip
+        writer, *readers = connections
+        token = await (await writer.execute("show tidemark.token")).fetchone()
+        slow.pause_replay()
+        await writer.execute("update kv set version = version + 1 where key = 0")
+        token = await (await writer.execute("show tidemark.token")).fetchone()
+        await asyncio.gather(*(reader.execute(f"set tidemark.token = '{token[0]}'") for reader in readers))
+
+        async def read(reader):
+            return (await (await reader.execute("select version from kv where key = 0")).fetchone())[0]
+
+        reads = [asyncio.ensure_future(read(reader)) for reader in readers]
+        await asyncio.sleep(1)  # until they wait: the fewer did, the easier the test
+        before, began = slow.value(asked, dbname="shop"), time.monotonic()
+        await asyncio.sleep(waited_ms / 1000)
+        after, took = slow.value(asked, dbname="shop"), time.monotonic() - began
+        assert not any(done.done() for done in reads), "nobody waited"
+        slow.resume_replay()
+        versions = await asyncio.gather(*reads)
+        for connection in connections:
+            await connection.close()
+        return versions, after - before, took
+
+    versions, questions_asked, took = loop.run_until_complete(play())
+    loop.close()
+    print(f"  {waiting} waiting sessions: {questions_asked} questions in {took:.2f} s")
+    assert versions == [1] * waiting
+    # A question at most every half position_interval (5 ms), and the probes (100 ms); not one per session.
+    assert questions_asked <= took / 0.005 + took / 0.1 * 2 + 10
+
+
+def test_replicas_are_not_asked_for_more_than_probes_while_nobody_waits(make_proxy, nodes):
+    make_proxy("session")
+    asked = f"""
+        select coalesce(sum(calls), 0)::int from pg_stat_statements s join pg_roles r on r.oid = s.userid
+         where r.rolname = '{MONITOR_USER}' and query ~* 'pg_last_wal_replay_lsn'"""
+    before, began = [node.value(asked, dbname="shop") for node in nodes.replicas], time.monotonic()
+    time.sleep(2)
+    after, took = [node.value(asked, dbname="shop") for node in nodes.replicas], time.monotonic() - began
+    for node, was, now in zip(nodes.replicas, before, after):
+        assert 0 < now - was <= took / 0.1 * 2 + 10, node.name

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from driver import DriverRun, primary_dsn
+from driver import CUT_OFF, DriverRun, assert_held, assert_undisturbed, primary_dsn
 from support.deadline import wait_until
-from test_history import CUT_OFF, assert_held, assert_undisturbed
 
 pytestmark = pytest.mark.proxy_only
 

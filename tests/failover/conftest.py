@@ -13,6 +13,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from support.postgres_cluster import PostgresCluster  # noqa: E402
 from support.proxy_process import ProxyProcess  # noqa: E402
+from support.sanitizers import pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--failovers", type=int, default=3, help="how many in test_random_failovers.py")
+    parser.addoption("--failovers-seed", type=int, default=1, help="which ones, and when")
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from typing import Any, Callable
 
 import psycopg
 
-from support.deadline import DeadlineExceeded
+from support.deadline import PATIENCE, DeadlineExceeded
 from support.proxy_process import ProxyProcess
 
 UNDECIDED = "40003"  # the statement may have happened
 ROLLED_BACK = "40001"  # it has not
+MAY_BE_LOST = "TM001"  # an earlier one was acknowledged, and nobody knows how far the primary had come then
 
 
 @dataclasses.dataclass
@@ -97,6 +98,68 @@ class Writer(Client):
             time.sleep(0.002)
 
 
+@dataclasses.dataclass
+class Transaction:
+    """One transaction of two rows; `at`: the statement that failed, if one did."""
+
+    client: str
+    start: float
+    ids: tuple[int, int]
+    end: float = 0.0
+    sqlstate: str | None = None
+    at: str = ""
+    text: str = ""
+
+
+class TransactionWriter(Client):
+    """One transaction after the other, each of two rows; rolls back after an error, and goes on with other rows."""
+
+    def __init__(self, drill: "Drill", number: int) -> None:
+        super().__init__(drill, f"transactions {number}")
+        self._next = 500_000_000 + number * 1_000_000
+        self.transactions: list[Transaction] = []
+
+    def live(self, connection: psycopg.Connection[Any]) -> None:
+        # Nothing that tells one server from another: its transactions may be executed again elsewhere.
+        insert = "insert into drill values (%s)"
+        while not self._drill.stopping.is_set():
+            self._next += 2
+            done = Transaction(self.name, time.monotonic(), (self._next, self._next + 1))
+            self.transactions.append(done)
+            try:
+                done.at = "begin"
+                connection.execute("begin")
+                done.at = "first"
+                connection.execute(insert, [done.ids[0]])
+                time.sleep(0.001)
+                done.at = "second"
+                connection.execute(insert, [done.ids[1]])
+                done.at = "commit"
+                connection.execute("commit")
+                done.at = ""
+            except psycopg.Error as error:
+                done.sqlstate, done.text = error.sqlstate or "none", str(error).strip()
+                if connection.closed:
+                    raise
+                self._roll_back(connection)
+            finally:
+                done.end = time.monotonic()
+            time.sleep(0.002)
+
+    def _roll_back(self, connection: psycopg.Connection[Any]) -> None:
+        """Doubt about an earlier write is told at the next statement, whichever that is: it is noted as a transaction."""
+        self._next += 2
+        doubt = Transaction(self.name, time.monotonic(), (self._next, self._next + 1))
+        doubt.at = "rollback"
+        try:
+            connection.execute("rollback")
+        except psycopg.Error as error:
+            if error.sqlstate != MAY_BE_LOST:
+                raise
+            doubt.sqlstate, doubt.text, doubt.end = error.sqlstate, str(error).strip(), time.monotonic()
+            self.transactions.append(doubt)
+
+
 class Reader(Client):
     """Counts the rows again and again."""
 
@@ -148,7 +211,13 @@ class Drill:
     """
 
     def __init__(
-        self, proxy: ProxyProcess, writers: int = 8, readers: int = 8, idlers: int = 20, seconds: float = 90.0
+        self,
+        proxy: ProxyProcess,
+        writers: int = 8,
+        readers: int = 8,
+        idlers: int = 50,
+        seconds: float = 90.0,
+        transaction_writers: int = 8,
     ) -> None:
         self.seconds = seconds
         self.dsn = proxy.dsn(connect_timeout=20)
@@ -158,16 +227,19 @@ class Drill:
         self.readers = [Reader(self, f"reader {number}") for number in range(1, readers + 1)]
         self.idlers = [Idler(self, number) for number in range(1, idlers + 1)]
         self.transaction = OpenTransaction(self, "open transaction")
-        self.clients: list[Client] = [*self.writers, *self.readers, *self.idlers, self.transaction]
+        self.transaction_writers = [TransactionWriter(self, number) for number in range(1, transaction_writers + 1)]
+        self.clients: list[Client] = [
+            *self.writers, *self.transaction_writers, *self.readers, *self.idlers, self.transaction
+        ]  # fmt: skip
         self._proxy = proxy
 
     def __enter__(self) -> "Drill":
         for client in self.clients:
             client.start()
         for _ in self.clients:
-            if not self.connected.acquire(timeout=30):
+            if not self.connected.acquire(timeout=30 * PATIENCE):
                 raise DeadlineExceeded(f"not all clients connected: {self.broken()}\n{self._proxy.log_tail()}")
-        if not self.in_transaction.wait(30):
+        if not self.in_transaction.wait(30 * PATIENCE):
             raise DeadlineExceeded(f"the transaction did not begin: {self.broken()}\n{self._proxy.log_tail()}")
         return self
 
@@ -180,7 +252,7 @@ class Drill:
         self.stopping.set()
         self.wake_idle.set()
         for client in self.clients:
-            client.join(45)
+            client.join(45 * PATIENCE)
 
     def broken(self) -> list[str]:
         return [f"{client.name}: {client.broken}" for client in self.clients if client.broken]
@@ -188,6 +260,9 @@ class Drill:
     def statements(self, condition: Callable[[Statement], bool] = lambda _: True) -> list[Statement]:
         found = [statement for client in self.clients for statement in client.statements if condition(statement)]
         return sorted(found, key=lambda statement: statement.start)
+
+    def transactions(self, condition: Callable[[Transaction], bool] = lambda _: True) -> list[Transaction]:
+        return [each for writer in self.transaction_writers for each in writer.transactions if condition(each)]
 
     def acknowledged(self) -> list[Statement]:
         """Autocommit INSERTs that were answered with success."""

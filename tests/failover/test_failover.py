@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import collections
+import re
 import time
+from typing import Sequence
 
 import pytest
 
-from drill import ROLLED_BACK, UNDECIDED, Drill, OpenTransaction, Statement
+from drill import (
+    MAY_BE_LOST, ROLLED_BACK, UNDECIDED, Drill, OpenTransaction, Statement, Transaction, TransactionWriter,
+)  # fmt: skip
 from support.deadline import wait_until
+from support.lsn import lsn
+from support.proxy_process import ProxyProcess
 
 pytestmark = pytest.mark.proxy_only
 
@@ -17,9 +23,20 @@ NOTICED_WITHIN = 1.0
 
 
 class Times:
-    """When what happened; of the monotonic clock."""
+    """When what happened in one failover; of the monotonic clock."""
 
     began_to_die = dead = promoted = 0.0
+    noticed_within = NOTICED_WITHIN
+
+    def had_in_flight(self, what: Statement | Transaction) -> bool:
+        return what.start <= self.dead + self.noticed_within and what.end >= self.began_to_die
+
+
+def failover_of(what: Statement | Transaction, failovers: Sequence[Times]) -> int:
+    """The number of the one in which it was in flight."""
+    found = [number for number, times in enumerate(failovers) if times.had_in_flight(what)]
+    assert found, f"not in flight when a primary died: {what}"
+    return found[-1]
 
 
 def fail_over(cluster, drill: Drill, how: str) -> Times:
@@ -38,7 +55,8 @@ def fail_over(cluster, drill: Drill, how: str) -> Times:
     cluster.follow(other)
     try:
         wait_until(
-            lambda: all(writer.broken or wrote_at(writer.statements, new.port) for writer in drill.writers),
+            lambda: all(writer.broken or wrote_at(writer.statements, new.port) for writer in drill.writers)
+            and all(writer.broken or committed_after(writer, times.promoted) for writer in drill.transaction_writers),
             "every writer to write at the new primary",
             30,
         )
@@ -51,11 +69,20 @@ def wrote_at(statements: list[Statement], port: int) -> bool:
     return any(statement.node == port for statement in statements[-20:])
 
 
+def committed_after(writer: TransactionWriter, moment: float) -> bool:
+    return any(each.start > moment and each.sqlstate is None and each.end for each in writer.transactions[-20:])
+
+
 def report_errors(drill: Drill) -> None:
     failed = drill.statements(lambda s: s.sqlstate is not None)
     seen = collections.Counter((s.client.split()[0], s.sqlstate, s.text.partition("\n")[0]) for s in failed)
     for (client, sqlstate, text), count in seen.items():
         print(f"  {count} x {client}: {sqlstate} {text}")
+    seen = collections.Counter(
+        (each.sqlstate, each.at, each.text.partition("\n")[0]) for each in drill.transactions(lambda t: t.sqlstate is not None)
+    )
+    for (sqlstate, at, text), count in seen.items():
+        print(f"  {count} x transactions, {at}: {sqlstate} {text}")
     for text in drill.broken():
         print(f"  broken: {text}")
 
@@ -74,8 +101,8 @@ def print_table(drill: Drill, cluster, times: Times, missing: list[int]) -> None
     print(f"  acknowledged writes / missing            {len(drill.acknowledged())} / {len(missing)}")
 
 
-def first_write(drill: Drill, port: int) -> float:
-    return min(s.end for s in drill.acknowledged() if s.node == port)
+def first_write(drill: Drill, port: int, after: float = 0.0) -> float:
+    return min(s.end for s in drill.acknowledged() if s.node == port and s.end > after)
 
 
 def errors(drill: Drill) -> list[Statement]:
@@ -83,16 +110,58 @@ def errors(drill: Drill) -> list[Statement]:
     return drill.statements(lambda s: s.sqlstate is not None and s.client != drill.transaction.name)
 
 
-def check_clients(drill: Drill, times: Times) -> None:
+def check_doubt(error: Statement | Transaction) -> None:
+    """Doubt is told (routing/README.md, rule 9) of what was acknowledged in the last moment, before its position was
+    learned, and of a position that the new timeline does not contain: a crash leaves some, if nobody received them."""
+    if "was not known" in error.text:
+        return
+    told = re.search(r"It is up to (\S+) on timeline \d+; .* which left the old one at (\S+?)[. ]", error.text)
+    assert told, error
+    assert lsn(told[1]) > lsn(told[2]), f"the new timeline contains it: {error}"
+
+
+def check_clients(drill: Drill, failovers: Sequence[Times], in_order: bool) -> None:
+    """`in_order`: each primary was shut down, and did not crash: then no statement may fail."""
     assert drill.broken() == []
+    if in_order:
+        assert errors(drill) == []
+    in_flight: collections.Counter[tuple[str, int]] = collections.Counter()
+    doubts: collections.Counter[str] = collections.Counter()
     for error in errors(drill):
+        if error.sqlstate == MAY_BE_LOST:
+            check_doubt(error)
+            doubts[error.client] += 1
+            continue
         assert error.sqlstate in (ROLLED_BACK, UNDECIDED), error
-        assert error.start <= times.dead + NOTICED_WITHIN, f"not in flight at the death ({times.dead}): {error}"
-        assert error.end >= times.began_to_die, f"before anything happened: {error}"
-    per_client = collections.Counter(error.client for error in errors(drill))
-    assert all(count == 1 for count in per_client.values()), f"more than the one statement in flight: {per_client}"
+        in_flight[error.client, failover_of(error, failovers)] += 1
+    # Of each client one statement in flight, and the doubt about an earlier one, which is told once.
+    assert all(count == 1 for count in in_flight.values()), f"more than one statement: {in_flight}"
+    assert all(count <= len(failovers) for count in doubts.values()), f"more than one doubt: {doubts}"
     for idler in drill.idlers:
         assert [s.sqlstate for s in idler.statements] == [None] * 4, idler.statements
+
+
+def check_transactions(
+    drill: Drill, failovers: Sequence[Times], present: set[int], in_order: bool, none_may_miss: bool
+) -> None:
+    """Both rows of a transaction are there, or none: both if it was acknowledged, none if it was refused. Unless nothing
+    is in doubt, the last word may be that nobody knows, of a COMMIT in flight."""
+    in_flight: collections.Counter[tuple[str, int]] = collections.Counter()
+    for each in drill.transactions():
+        there = len(present & set(each.ids))
+        assert there in (0, 2), f"half a transaction: {each}"
+        if each.sqlstate is None:
+            assert there == 2 or not none_may_miss, f"acknowledged, and not there: {each}"
+            continue
+        if each.sqlstate == MAY_BE_LOST:
+            assert not in_order and there == 0, each
+            check_doubt(each)
+            continue
+        assert each.sqlstate == ROLLED_BACK or (each.sqlstate == UNDECIDED and each.at == "commit"), each
+        assert each.sqlstate != UNDECIDED or not in_order, f"the server has said what became of it: {each}"
+        assert each.sqlstate == UNDECIDED or there == 0, f"refused, and there nevertheless: {each}"
+        in_flight[each.client, failover_of(each, failovers)] += 1
+    assert all(count == 1 for count in in_flight.values()), f"more than one transaction: {in_flight}"
 
 
 def check_open_transaction(drill: Drill) -> None:
@@ -113,8 +182,11 @@ def check_readers(drill: Drill) -> None:
                 seen = statement.rows or 0
 
 
-def missing_writes(drill: Drill, cluster) -> list[int]:
-    present = {row[0] for row in cluster.primary.rows("select id from drill", dbname="shop")}
+def rows_of(cluster) -> set[int]:
+    return {row[0] for row in cluster.primary.rows("select id from drill", dbname="shop")}
+
+
+def missing_writes(drill: Drill, present: set[int]) -> list[int]:
     check_unacknowledged(drill, present)
     return sorted({s.id for s in drill.acknowledged() if s.id is not None} - present)
 
@@ -161,6 +233,42 @@ def make_synchronous(cluster) -> None:
     )
 
 
+@pytest.fixture
+def replaying(cluster):
+    with ProxyProcess(cluster.addresses, {"replay": {"transactions": True}}, directory=cluster.directory) as made:
+        yield made
+        assert made.running(), made.log_tail()
+    made.check_sanitizers()
+
+
+@pytest.mark.parametrize("how", ["fast shutdown", "kill -9"])
+def test_transactions_that_are_executed_again_go_on(cluster, replaying, how):
+    """No transaction fails at a shutdown, and at a crash only those whose COMMIT was in flight, or that a crash has lost."""
+    if how == "kill -9":
+        make_synchronous(cluster)
+    with Drill(replaying, idlers=5) as drill:
+        time.sleep(2)
+        print(f"--- {how}, transactions executed again")
+        times = fail_over(cluster, drill, how)
+        drill.wake_idle.set()
+        drill.finish()
+    present = rows_of(cluster)
+    print_table(drill, cluster, times, missing_writes(drill, present))
+    check_clients(drill, [times], in_order=how == "fast shutdown")
+    check_transactions(drill, [times], present, in_order=how == "fast shutdown", none_may_miss=True)
+    failed = drill.transactions(lambda each: each.sqlstate not in (None, MAY_BE_LOST))
+    if how == "fast shutdown":
+        assert failed == []
+        assert not drill.transactions(lambda each: each.sqlstate is not None)
+    assert [each for each in failed if each.at != "commit"] == []
+    replayed = replaying.metrics().sum("tidemark_retries_total", reason="transaction_replayed")
+    print(f"  transactions executed again              {replayed:.0f}")
+    # A crash may meet none that is open, or only such whose clients have to be told of an earlier write.
+    assert replayed > 0 or how == "kill -9"
+    # Its answers name the server: they are others on the new one.
+    check_open_transaction(drill)
+
+
 # With synchronous replication, and after a fast shutdown, which sends the replicas everything, no acknowledged write
 # may be missing. A crash with asynchronous replication may lose some: how many is told, and they must be few.
 @pytest.mark.parametrize(
@@ -180,10 +288,12 @@ def test_the_primary_dies_under_load(cluster, proxy, how, synchronous):
         check_old_primary_gets_nothing(cluster, old, drill, times)
         old.stop("immediate")
         drill.finish()
-    missing = missing_writes(drill, cluster)
+    present = rows_of(cluster)
+    missing = missing_writes(drill, present)
     print_table(drill, cluster, times, missing)
-    check_clients(drill, times)
+    check_clients(drill, [times], in_order=how == "fast shutdown")
     check_open_transaction(drill)
+    check_transactions(drill, [times], present, in_order=how == "fast shutdown", none_may_miss=exact)
     if exact or not missing:
         assert missing == []
         check_readers(drill)

@@ -1,5 +1,5 @@
-// Both SCRAM machines, the login machine behind a SCRAM offer, and the texts of credentials, with bytes of a
-// stranger.
+// Both SCRAM machines, with channel binding and without, the login machine behind a SCRAM offer and behind an
+// SSLRequest, and the texts of credentials and passwords, with bytes of a stranger.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -9,6 +9,7 @@
 #include "protocol/auth_messages.hpp"
 #include "protocol/credential.hpp"
 #include "protocol/login_machine.hpp"
+#include "protocol/saslprep.hpp"
 #include "protocol/scram_exchange.hpp"
 
 using namespace tidemark::protocol;
@@ -27,10 +28,13 @@ bool asks_for_many_iterations(std::string_view text) {
 
 void feed_server(std::string_view first, std::string_view final) {
   static const ScramVerifier verifier = make_verifier("pencil", "a salt", 1);
-  ScramServer server(&verifier, "app", "eighteen bytes of it", "secret");
-  std::string reply;
-  if (server.on_client_first(first, reply).verdict != ScramVerdict::ok) return;
-  if (server.on_client_final(final, reply).verdict == ScramVerdict::ok) std::abort();
+  for (const std::string_view binding : {"", "hash"}) {
+    ScramServer server(&verifier, "app", "eighteen bytes of it", "secret", binding);
+    server.select(!binding.empty());
+    std::string reply;
+    if (server.on_client_first(first, reply).verdict != ScramVerdict::ok) continue;
+    if (server.on_client_final(final, reply).verdict == ScramVerdict::ok) std::abort();
+  }
 }
 
 void feed_client(std::string_view first, std::string_view final) {
@@ -56,6 +60,28 @@ void feed_login(std::string_view bytes) {
   if (login.on_bytes(input, out).status == LoginMachine::Status::ready) std::abort();
 }
 
+void feed_tls_login(std::string_view bytes) {
+  constexpr SslMode modes[] = {SslMode::prefer, SslMode::require};
+  for (const SslMode mode : modes) {
+    LoginMachine login({.user = "app", .database = "shop", .parameters = {}, .ssl_mode = mode},
+                       Credential::plain("pencil"), std::nullopt, "eighteen bytes of it");
+    std::string out;
+    login.start(out);
+    out.clear();
+    auto progress = login.on_bytes(bytes, out);
+    if (progress.status == LoginMachine::Status::more && !bytes.empty() && mode == SslMode::require)
+      std::abort();
+    if (progress.status != LoginMachine::Status::start_tls) continue;
+    if (!out.empty() || progress.consumed != bytes.size()) std::abort();
+    login.on_tls("hash", out);
+    out.clear();
+    std::string input;
+    append_authentication_sasl(input, {scram_sha_256_plus_mechanism, scram_sha_256_mechanism});
+    progress = login.on_bytes(input, out);
+    if (out.find("p=tls-server-end-point,,") == std::string::npos) std::abort();
+  }
+}
+
 void parse_texts(std::string_view text) {
   if (const auto verifier = parse_scram_verifier(text)) {
     if (parse_scram_verifier(print_scram_verifier(*verifier)) != verifier) std::abort();
@@ -64,6 +90,8 @@ void parse_texts(std::string_view text) {
     if (base64_encode(*bytes) != text) std::abort();
   }
   (void)Credential::parse(text);
+  const std::string prepared = saslprep(text);
+  if (prepared.empty() != text.empty()) std::abort();
 }
 
 }  // namespace
@@ -78,6 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!asks_for_many_iterations(text)) {
     feed_client(first, final);
     feed_login(text);
+    feed_tls_login(text);
   }
   parse_texts(text);
   return 0;

@@ -17,10 +17,12 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from support.deadline import PATIENCE  # noqa: E402
 from support.direct import DirectServer  # noqa: E402
 from support.pgbouncer_process import PgBouncerProcess  # noqa: E402
 from support.postgres_cluster import PostgresCluster  # noqa: E402
 from support.proxy_process import ProxyProcess  # noqa: E402
+from support.sanitizers import pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
 from support.server_process import ServerProcess  # noqa: E402
 
 _started: list[ServerProcess] = []
@@ -44,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
     """Ends a test that hangs. Killing what it is connected to wakes a client library that sits in C code."""
     marker = request.node.get_closest_marker("limit")
-    seconds = marker.args[0] if marker else 60
+    seconds = PATIENCE * (marker.args[0] if marker else 60)
 
     def expire() -> None:
         for server in _started:

@@ -8,19 +8,21 @@ import io
 import asyncpg
 import pytest
 
+from support.deadline import PATIENCE
+
 
 def run(proxy, work, **options):
     async def with_connection():
         parameters = proxy.parameters()
         connection = await asyncpg.connect(
             host=parameters["host"], port=parameters["port"], user=parameters["user"],
-            password=parameters["password"], database=parameters["dbname"], timeout=15, command_timeout=30,
+            password=parameters["password"], database=parameters["dbname"], timeout=15 * PATIENCE, command_timeout=30 * PATIENCE,
             ssl=False, **options,
         )  # fmt: skip
         try:
             return await work(connection)
         finally:
-            await connection.close(timeout=10)
+            await connection.close(timeout=10 * PATIENCE)
 
     return asyncio.run(with_connection())
 
@@ -91,7 +93,7 @@ def test_a_cursor_in_a_transaction(proxy):
 def test_a_command_timeout_cancels_and_the_connection_goes_on(proxy):
     async def work(connection):
         with pytest.raises(asyncio.TimeoutError):
-            await connection.fetchval("select pg_sleep(20)", timeout=0.3)
+            await connection.fetchval("select pg_sleep(50)", timeout=1)
         return await connection.fetchval("select 7")
 
     assert run(proxy, work) == 7

@@ -19,16 +19,10 @@ BLOCK = (b"x" * 1023 + b"\n") * 1024  # 1 MiB in rows of 1 KiB
 
 
 def assert_small(proxy, what: str) -> None:
-    if proxy.kind != "tidemark" or _sanitized(proxy):
+    if proxy.kind != "tidemark" or proxy.sanitized:
         return
     peak = proxy.memory("VmHWM")
     assert peak < LIMIT, f"{what}: the proxy's peak was {peak / MEBIBYTE:.0f} MiB"
-
-
-def _sanitized(proxy) -> bool:
-    """A sanitizer's own bookkeeping is not the proxy's memory."""
-    with open(f"/proc/{proxy.process.pid}/maps", encoding="ascii", errors="replace") as maps:
-        return any("libasan" in line or "libtsan" in line for line in maps)
 
 
 def reset(proxy) -> None:

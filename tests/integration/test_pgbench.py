@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from support.deadline import PATIENCE
 from support.direct import DirectServer
 from support.run_as import clean_environment
 
@@ -15,7 +16,7 @@ def pgbench(server, *arguments: str, seconds: float = 60) -> str:
     environment = clean_environment() | {"PGPASSWORD": "app-secret", "PGCONNECT_TIMEOUT": "10"}
     done = subprocess.run(
         ["pgbench", "-h", server.host, "-p", str(server.port), "-U", "app", *arguments, "shop"],
-        capture_output=True, text=True, timeout=seconds, env=environment, check=False,
+        capture_output=True, text=True, timeout=seconds * PATIENCE, env=environment, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

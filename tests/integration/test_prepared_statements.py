@@ -167,3 +167,81 @@ def test_an_empty_query_is_answered_as_such(proxy):
     with login(proxy) as client:
         assert types(client.ask(wire.query(""))) == "IZ"
         assert types(client.ask(wire.query(" -- nothing but a comment"))) == "IZ"
+
+
+@pytest.mark.proxy_only
+def test_a_statement_whose_table_has_changed_is_prepared_anew(make_proxy, shop, table):
+    # One server connection, so that the statement is certainly there in its old form.
+    proxy = make_proxy({"pool": {"size": 1}, "routing": {"consistency": "primary"}})
+    shop(f"create table {table} (v int)", f"insert into {table} values (1)")
+    with login(proxy) as client:
+        ask = wire.bind("s") + wire.execute() + wire.SYNC
+        client.ask(wire.parse("s", f"select * from {table}") + wire.SYNC)
+        assert types(client.ask(ask)) == "2DCZ"
+        shop(f"alter table {table} add w text default 'old'")
+        # Who has learned the types of the result before is told that they are others now, as by PostgreSQL.
+        replies = client.ask(ask)
+        assert types(replies) == "EZ" and replies[0].sqlstate == "0A000"
+        assert types(client.ask(ask)) == "2DCZ"
+        shop(f"alter table {table} add x text default 'new'")
+        replies = client.ask(wire.describe_statement("s") + wire.SYNC)
+        assert types(replies) == "tTZ" and b"x\0" in replies[1].body
+        replies = client.ask(ask)
+        assert types(replies) == "2DCZ" and replies[1].body.endswith(b"new")
+    assert proxy.metrics().sum("tidemark_retries_total", reason="prepared_anew") >= 1
+
+
+@pytest.mark.proxy_only
+def test_in_a_transaction_a_changed_table_is_told_as_postgresql_tells_it(make_proxy, shop, table):
+    proxy = make_proxy({"pool": {"size": 1}, "routing": {"consistency": "primary"}})
+    shop(f"create table {table} (v int)")
+    with login(proxy) as client:
+        client.ask(wire.parse("s", f"select * from {table}") + wire.SYNC)
+        client.ask(wire.bind("s") + wire.execute() + wire.SYNC)
+        shop(f"alter table {table} add w text")
+        client.ask(wire.query("begin"))
+        replies = client.ask(wire.query("select 1"))
+        assert replies[-1].body == b"T"
+        replies = client.ask(wire.bind("s") + wire.execute() + wire.SYNC)
+        assert types(replies) == "EZ" and replies[0].sqlstate == "0A000" and replies[1].body == b"E"
+        client.ask(wire.query("rollback"))
+        assert types(client.ask(wire.bind("s") + wire.execute() + wire.SYNC)) == "2CZ"
+
+
+def test_a_text_with_constants_means_what_the_settings_of_its_own_session_say(narrow):
+    text = "select '2026-07-01 12:00'::timestamptz at time zone 'UTC'"
+    with login(narrow) as berlin, login(narrow) as tokyo:
+        berlin.ask(wire.query("set timezone = 'Europe/Berlin'"))
+        tokyo.ask(wire.query("set timezone = 'Asia/Tokyo'"))
+        for _ in range(10):
+            for client, hour in ((berlin, b"10:00:00"), (tokyo, b"03:00:00")):
+                replies = client.ask(
+                    wire.parse("same", text) + wire.bind("same") + wire.execute() + wire.close_statement("same")
+                    + wire.SYNC
+                )  # fmt: skip
+                assert types(replies) == "12DC3Z" and replies[2].body.endswith(hour)
+
+
+@pytest.mark.proxy_only
+def test_statements_of_other_schemas_are_kept_apart(narrow, shop, table):
+    shop(f"create schema {table}_a", f"create schema {table}_b", f"create table {table}_a.t as select 'a'::text as v",
+         f"create table {table}_b.t as select 1 as v, 'b'::text as w")  # fmt: skip
+    with login(narrow) as one, login(narrow) as other:
+        one.ask(wire.query(f"set search_path = {table}_a"))
+        other.ask(wire.query(f"set search_path = {table}_b"))
+        for client in (one, other):
+            client.ask(wire.parse("s", "select * from t") + wire.SYNC)
+        for _ in range(10):
+            for client, end in ((one, b"a"), (other, b"b")):
+                replies = client.ask(wire.bind("s") + wire.execute() + wire.SYNC)
+                assert types(replies) == "2DCZ" and replies[1].body.endswith(end)
+
+
+def test_errors_name_the_clients_statement(proxy):
+    with login(proxy) as client:
+        client.ask(wire.parse("mine", "select 1") + wire.SYNC)
+        replies = client.ask(wire.parse("mine", "select 2") + wire.SYNC)
+        assert replies[0].sqlstate == "42P05"
+        assert replies[0].fields()["M"] == 'prepared statement "mine" already exists'
+        replies = client.ask(wire.bind("other") + wire.SYNC)
+        assert replies[0].fields()["M"] == 'prepared statement "other" does not exist'

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 
+from support.deadline import PATIENCE
 from support.run_as import clean_environment
 
 
 def psql(server, *arguments: str, stdin: str = "", variables: str = "-qAtX") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["psql", variables, "-d", server.dsn(connect_timeout=10), *arguments],
-        input=stdin, capture_output=True, text=True, timeout=60, env=clean_environment(), check=False,
+        input=stdin, capture_output=True, text=True, timeout=60 * PATIENCE, env=clean_environment(), check=False,
     )  # fmt: skip
 
 

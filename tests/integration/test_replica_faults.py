@@ -9,7 +9,7 @@ from typing import Callable
 import psycopg
 import pytest
 
-from support.deadline import wait_until
+from support.deadline import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.proxy_only, pytest.mark.limit(150)]
 
@@ -51,7 +51,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(60 * PATIENCE)
             assert not thread.is_alive(), "a client hangs"
 
 

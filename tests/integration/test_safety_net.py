@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import psycopg
 import pytest
+
+from support.deadline import wait_until
 
 pytestmark = pytest.mark.proxy_only
 
@@ -67,7 +68,8 @@ def test_a_read_cancelled_by_a_recovery_conflict_is_run_again(make_proxy, nodes,
         node.alter_system({"max_standby_streaming_delay": 0})
     try:
         def truncate() -> None:
-            time.sleep(0.5)
+            reading = "select count(*) from pg_stat_activity where state = 'active' and query like '%%as slowly'"
+            wait_until(lambda: any(node.value(reading) for node in nodes.replicas), "the read to run at a replica")
             # A relation rewritten under the reader: its lock is replayed at once and cancels the reader.
             nodes.primary.rows(f"begin; lock table {table} in access exclusive mode; select txid_current(); commit",
                                dbname="shop", user="app", password="app-secret")  # fmt: skip

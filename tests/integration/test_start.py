@@ -115,12 +115,13 @@ def test_health_and_metrics_answer(make_proxy):
 
 def test_node_roles_and_timelines_are_those_of_the_servers(make_proxy, cluster):
     proxy = make_proxy()
-    metrics = proxy.metrics()
+    timeline = cluster.primary.value("select timeline_id from pg_control_checkpoint()")
     for node in cluster.nodes:
+        # A proxy that answers knows one node, and not yet all.
+        wait_until(lambda node=node: proxy.metrics().sum("tidemark_node_up", node=node.address) == 1, "an observation", 10)
+        metrics = proxy.metrics()
         role = "primary" if node is cluster.primary else "replica"
-        assert metrics.sum("tidemark_node_up", node=node.address) == 1
         assert metrics.sum("tidemark_node_role", node=node.address, role=role) == 1
-        timeline = cluster.primary.value("select timeline_id from pg_control_checkpoint()")
         assert metrics.sum("tidemark_node_timeline", node=node.address) == timeline
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support import wire
-from support.deadline import wait_until
+from support.deadline import PATIENCE, wait_until
 
 pytestmark = pytest.mark.proxy_only
 
@@ -74,7 +74,7 @@ def test_what_is_answered_before_the_process_ends_is_well_told(make_proxy):
     for client in clients:
         assert client.receive().sqlstate == "57P01"
         assert client.closed()
-    assert proxy.process.wait(timeout=20) == 0
+    assert proxy.process.wait(timeout=20 * PATIENCE) == 0
 
 
 @pytest.mark.limit(120)
@@ -106,4 +106,4 @@ def test_a_client_that_takes_no_answers_does_not_fill_the_memory(make_proxy):
                 sent += 100_000
         except TimeoutError:
             pass
-        assert resident() - before < 50_000_000
+        assert proxy.sanitized or resident() - before < 50_000_000

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import select
+import ssl
 import struct
 import threading
+import time
 
 import pytest
 
 from support import wire
+from support.certificates import Files
+from support.deadline import Deadline
 
 
 def login(server, seconds: float = 20) -> wire.WireClient:
@@ -115,3 +120,78 @@ def test_a_long_bind_whose_execute_and_sync_come_apart(proxy):
             client.send(part)
             other.ask(wire.query("select 1"))
         assert rows(client.until_ready()) == [b"3000000"]
+
+
+class Hoarder:
+    """Sends without reading for as long as anybody takes it, and reads then; one thread, so that it may be TLS."""
+
+    def __init__(self, client: wire.WireClient, data: bytes) -> None:
+        self.socket, self.rest = client.socket, memoryview(data)
+        self.socket.setblocking(False)
+        self.received = 0
+
+    def _try(self, call) -> int:
+        """How many bytes were moved; 0: it would have to wait."""
+        try:
+            moved = call()
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        assert moved, "the proxy has closed"
+        return moved if isinstance(moved, int) else len(moved)
+
+    def send(self) -> int:
+        sent = self._try(lambda: self.socket.send(self.rest[: 1 << 16])) if self.rest else 0
+        self.rest = self.rest[sent:]
+        return sent
+
+    def send_until_nobody_takes_more(self) -> None:
+        quiet = Deadline(1.0)
+        while self.rest and not quiet.expired():
+            if self.send():
+                quiet = Deadline(1.0)
+            else:
+                time.sleep(0.01)
+
+    def read_all(self, size: int, seconds: float) -> None:
+        deadline = Deadline(seconds)
+        while self.received < size:
+            assert not deadline.expired(), f"stuck: {len(self.rest)} bytes to send, {size - self.received} to come"
+            got = self._try(lambda: self.socket.recv(1 << 18))
+            self.received += got
+            if not self.send() and not got:
+                select.select([self.socket], [self.socket] if self.rest else [], [], 0.05)
+
+
+@pytest.mark.limit(200)
+@pytest.mark.parametrize("how", ["queries", "extended", "one sync"])
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_hundred_megabytes_of_statements_sent_before_an_answer_is_read(make_proxy, tmp_path, how, encrypted):
+    """Both directions fill all buffers, and nothing is stuck when the client reads at last."""
+    size, count = 50_000, 2_000
+    files = Files(tmp_path) if encrypted else None
+    proxy = make_proxy(files.listen("require") if files else {})
+    text = f"select repeat('x', {size})"
+    if how == "queries":
+        data = wire.query(text + " --" + "y" * size) * count
+        ends = count
+    else:
+        one = wire.parse("", "select $1::text") + wire.bind("", ("y" * size,)) + wire.execute()
+        data = (one + wire.SYNC) * count if how == "extended" else one * count + wire.SYNC
+        ends = count if how == "extended" else 1
+    with wire.WireClient(proxy.host, proxy.port, seconds=60) as client:
+        if files is not None:
+            client.send(wire.request(wire.SSL_REQUEST))
+            assert client.receive_exactly(1) == b"S"
+            context = ssl.create_default_context(cafile=str(files.servers.cert))
+            client.socket = context.wrap_socket(client.socket, server_hostname="127.0.0.1")
+        assert client.login("app", "app-secret", "shop")[-1].type == "Z"
+        row = 5 + 2 + 4 + size
+        tag = 5 + len("SELECT 1") + 1
+        # RowDescription is told for a Query only; ParseComplete and BindComplete for the others.
+        head = 5 + 2 + (len("repeat") + 1 + 18) if how == "queries" else 10
+        hoarder = Hoarder(client, data)
+        hoarder.send_until_nobody_takes_more()
+        assert hoarder.rest, "all was taken: nothing was full"
+        hoarder.read_all(count * (head + row + tag) + ends * 6, 150)
+        client.socket.setblocking(True)
+        assert rows(client.ask(wire.query("select 'well'"))) == [b"well"]

@@ -5,23 +5,36 @@
         cluster.replicas[0].set_apply_delay(200)
 
 Roles: `postgres` (superuser, trusted on the loopback address), `app` (password "app-secret", owner of the
-database `shop`) and `tidemark` (password "monitor-secret", member of pg_monitor).
+database `shop`) and `tidemark` (password "monitor-secret", member of pg_monitor, with the function by which it
+reads the timeline's history).
 """
 
 from __future__ import annotations
 
 import os
 import pathlib
+import re
 from typing import Any, Mapping
 
-from .deadline import wait_until
-from .free_ports import free_ports
+from .deadline import PATIENCE, wait_until
+from .free_ports import free_port, free_ports
 from .postgres_node import PostgresNode, quote
 from .run_as import server_user
 from .watchdog import OwnedDirectory
 
 APP_USER, APP_PASSWORD, DATABASE = "app", "app-secret", "shop"
 MONITOR_USER, MONITOR_PASSWORD = "tidemark", "monitor-secret"
+
+
+def _timeline_function() -> str:
+    """The SQL that README.md gives operators in "What the monitor's role needs", so that it is tried out."""
+    text = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^create function public\.tidemark_timeline_history.*^grant execute [^;]* to tidemark;$", text, re.M | re.S)
+    assert found, "README.md has lost its functions"
+    return found[0]
+
+
+TIMELINE_FUNCTION = _timeline_function()
 
 _SETTINGS: dict[str, Any] = {
     "listen_addresses": "127.0.0.1",
@@ -128,6 +141,7 @@ class PostgresCluster:
         with node.connect() as sql:
             sql.rows(f"create role {APP_USER} login password {quote(APP_PASSWORD)}")
             sql.rows(f"create role {MONITOR_USER} login password {quote(MONITOR_PASSWORD)} in role pg_monitor")
+            sql.rows(TIMELINE_FUNCTION)
             sql.rows(f"create database {DATABASE} owner {APP_USER}")
         if self._statement_statistics:
             for database in ("postgres", DATABASE):
@@ -176,21 +190,47 @@ class PostgresCluster:
         """Lets a running replica stream from `upstream` (default: the present primary)."""
         node.alter_system({"primary_conninfo": self._connection_to(upstream or self.primary, node)})
 
+    def diverge(self, node: PostgresNode, statement: str) -> None:
+        """Gives a stopped replica a history of its own: promoted, `statement` done there in `shop`, stopped again.
+
+        All that at a port that nobody knows: at its own it would be the node on the highest timeline, which for a proxy
+        is the primary.
+        """
+        assert not node.running() and node is not self.primary
+        known_port, node.port = node.port, free_port()
+        try:
+            node.append_settings({"port": node.port})
+            node.append_settings({"primary_conninfo": ""}, "postgresql.auto.conf")
+            node.start()
+            node.promote()
+            node.rows(statement, dbname=DATABASE)
+        finally:
+            node.stop("fast")
+            node.port = known_port
+            node.append_settings({"port": node.port})
+
+    def rewind(self, node: PostgresNode, apply_delay: int = 0) -> None:
+        """Takes a stopped node back to where it left the present primary's history, by pg_rewind; does not start it.
+
+        apply_delay: ms for which it holds replay back when it has come to where the primary is now.
+        """
+        assert not node.running() and node is not self.primary
+        # pg_rewind reads the source's timeline from its control file, which a promotion updates late.
+        self.primary.rows("checkpoint")
+        node.program(
+            "pg_rewind", "-D", str(node.directory), "--no-sync",
+            f"--source-server={self._connection_to(self.primary, node)} dbname=postgres",
+        )  # fmt: skip
+        node.append_settings({"port": node.port, "cluster_name": node.name})
+        auto = {"primary_conninfo": self._connection_to(self.primary, node), "recovery_min_apply_delay": apply_delay}
+        node.append_settings(auto, "postgresql.auto.conf")
+        (node.directory / "standby.signal").touch()
+
     def rejoin(self, node: PostgresNode, rewind: bool = True) -> None:
         """Brings a stopped, former primary back as a replica: pg_rewind, or a new copy if that is refused."""
-        assert not node.running() and node is not self.primary
         if rewind:
-            # pg_rewind reads the source's timeline from its control file, which a promotion updates late.
-            self.primary.rows("checkpoint")
             try:
-                node.program(
-                    "pg_rewind", "-D", str(node.directory), "--no-sync",
-                    f"--source-server={self._connection_to(self.primary, node)} dbname=postgres",
-                )  # fmt: skip
-                node.append_settings({"port": node.port, "cluster_name": node.name})
-                auto = {"primary_conninfo": self._connection_to(self.primary, node), "recovery_min_apply_delay": 0}
-                node.append_settings(auto, "postgresql.auto.conf")
-                (node.directory / "standby.signal").touch()
+                self.rewind(node)
                 node.start()
                 return
             except RuntimeError:
@@ -254,4 +294,4 @@ class PostgresCluster:
         self._owned.close()
         for node in self.nodes:
             if node.process is not None:
-                node.process.wait(timeout=10)
+                node.process.wait(timeout=10 * PATIENCE)

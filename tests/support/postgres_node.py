@@ -12,7 +12,7 @@ from typing import Any, Mapping, Sequence
 
 import psycopg2
 
-from .deadline import DeadlineExceeded, wait_until
+from .deadline import PATIENCE, DeadlineExceeded, wait_until
 from .run_as import popen_options, postgres_bin
 from .sql import Sql
 
@@ -45,7 +45,7 @@ class PostgresNode:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=seconds,
+            timeout=seconds * PATIENCE,
             check=False,
             **popen_options(),
         )
@@ -107,9 +107,9 @@ class PostgresNode:
         self.sigcont()
         self.process.send_signal(_STOP_SIGNALS[mode])
         try:
-            self.process.wait(timeout=seconds)
+            self.process.wait(timeout=seconds * PATIENCE)
         except subprocess.TimeoutExpired:
-            raise DeadlineExceeded(f"{self.name} did not stop ({mode}) in {seconds:g} s:\n{self.log_tail()}") from None
+            raise DeadlineExceeded(f"{self.name} did not stop ({mode}) in {seconds * PATIENCE:g} s:\n{self.log_tail()}") from None
 
     def kill9(self) -> None:
         """Ends postmaster and backends at once, as a machine that loses power does."""
@@ -119,7 +119,7 @@ class PostgresNode:
         os.kill(self.process.pid, signal.SIGSTOP)  # no new children while we list them
         for pid in [*self._children(), self.process.pid]:
             _send(pid, signal.SIGKILL)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=10 * PATIENCE)
         wait_until(lambda: not self._children(), f"the last backend of {self.name} to be gone", 10)
 
     def sigstop(self) -> None:

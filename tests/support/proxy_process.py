@@ -8,6 +8,8 @@ import subprocess
 import urllib.request
 from typing import Any, Mapping, Sequence
 
+from . import sanitizers
+from .deadline import PATIENCE
 from .free_ports import free_ports
 from .metrics import Metrics
 from .postgres_cluster import APP_PASSWORD, APP_USER, MONITOR_PASSWORD, MONITOR_USER
@@ -47,6 +49,7 @@ class ProxyProcess(ServerProcess):
         port = changes.get("listen", {}).get("port", ports[0])
         self.http_port = changes.get("http", {}).get("port", ports[1])
         super().__init__(port, directory)
+        self._checked = 0  # characters of the log that check_sanitizers() has seen
         self.users = dict(users or {APP_USER: APP_PASSWORD})
         self.config: dict[str, Any] = merged(
             {
@@ -84,39 +87,59 @@ class ProxyProcess(ServerProcess):
         return [str(proxy_binary()), "--config", str(self.config_file)]
 
     def popen_options(self) -> dict[str, Any]:
-        # A sanitizer's finding ends the process with a code of its own, which check_sanitizers() looks for.
-        defaults = {
-            "ASAN_OPTIONS": "exitcode=99:detect_leaks=1",
-            "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99:print_stacktrace=1",
-            "TSAN_OPTIONS": "exitcode=99:halt_on_error=0:second_deadlock_stack=1",
-        }
-        return {"env": defaults | clean_environment()}
+        return {"env": sanitizers.OPTIONS | clean_environment()}
 
     def tool(self, *arguments: str, seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
         """Runs the program with other arguments (`check`, `explain`) and returns what it said."""
-        return subprocess.run(
+        done = subprocess.run(
             [str(proxy_binary()), *arguments],
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=seconds * PATIENCE,
             check=False,
             **self.popen_options(),
         )
+        sanitizers.assert_none_in(done.stdout + done.stderr, f"tidemark {' '.join(arguments)}")
+        return done
+
+    @property
+    def sanitized(self) -> bool:
+        """Whether memory() is more than the proxy's own: a sanitizer keeps books, and freed memory for a while."""
+        return bool(sanitizers.sanitizer_of(proxy_binary()))
+
+    def close(self) -> None:
+        """Ends the process and looks at its whole log. A build with a sanitizer is ended in order, or it would not tell of leaks."""
+        try:
+            if self.running() and self.sanitized:
+                code = self.stop()
+                sanitizers.assert_none_in(self.log(), f"{self.kind} at its end")
+                assert code == 0, f"{self.kind} ended with {code}\n{self.log_tail()}"
+            sanitizers.assert_none_in(self.log(), self.kind)
+        finally:
+            super().close()
 
     def http(self, path: str, seconds: float = 5.0) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=seconds) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=seconds * PATIENCE) as answer:
             return answer.read().decode()
 
     def metrics(self) -> Metrics:
         return Metrics(self.http("/metrics"))
 
+    def reads_from(self, address: str) -> bool:
+        """Whether it takes the node for a replica that may be read."""
+        metrics = self.metrics()
+        return bool(
+            metrics.sum("tidemark_node_role", node=address, role="replica")
+            and metrics.sum("tidemark_node_eligible", node=address)
+        )
+
     def check_sanitizers(self) -> None:
-        """Raises if a sanitizer reported something to the log."""
-        found = self.log_lines(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:)")
-        if found:
-            raise AssertionError("sanitizer report:\n" + self.log_tail(200))
+        """Raises if a sanitizer has reported something to the log since the last call, so that one test is to blame."""
+        log = self.log()
+        new, self._checked = log[self._checked :], len(log)
+        sanitizers.assert_none_in(new, self.kind)
 
 
 def _write_secret(path: pathlib.Path, text: str) -> None:

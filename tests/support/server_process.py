@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg2
 
-from .deadline import DeadlineExceeded, wait_until
+from .deadline import PATIENCE, DeadlineExceeded, wait_until
 from .postgres_cluster import APP_PASSWORD, APP_USER, DATABASE
 from .run_as import clean_environment
 from .sql import Sql
@@ -104,16 +104,16 @@ class ServerProcess:
         if self.running():
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=seconds)
+            return self.process.wait(timeout=seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise DeadlineExceeded(f"{self.kind} did not stop in {seconds:g} s\n{self.log_tail()}") from None
+            raise DeadlineExceeded(f"{self.kind} did not stop in {seconds * PATIENCE:g} s\n{self.log_tail()}") from None
 
     def kill(self) -> None:
         if self.running():
             assert self.process is not None
             self.process.kill()
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=10 * PATIENCE)
 
     def reload(self) -> None:
         assert self.process is not None

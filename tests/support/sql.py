@@ -8,14 +8,14 @@ from typing import Any, Sequence
 import psycopg2
 import psycopg2.extensions
 
-from .deadline import Deadline, DeadlineExceeded
+from .deadline import PATIENCE, Deadline, DeadlineExceeded
 
 
 class Sql:
-    """One autocommit connection. `seconds` bounds the login and each statement."""
+    """One autocommit connection. `seconds`, times PATIENCE, bound the login and each statement."""
 
     def __init__(self, seconds: float = 20.0, **parameters: Any) -> None:
-        self.seconds = seconds
+        self.seconds = seconds * PATIENCE
         self._address = f"{parameters.get('host')}:{parameters.get('port')}"
         self.connection = psycopg2.connect(async_=1, **parameters)
         try:

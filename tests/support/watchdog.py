@@ -17,6 +17,9 @@ import sys
 import tempfile
 import time
 
+# Programs whose System V segments outlive them if they are killed, and that SIGQUIT shuts down at once.
+_OWN_SHARED_MEMORY = ("postgres", "pgpool")
+
 
 class OwnedDirectory:
     """A new directory under the system's temporary directory, watched as the module says."""
@@ -71,11 +74,11 @@ def _signal_all(pids: list[int], number: int) -> None:
 
 
 def end_processes(directory: pathlib.Path, grace: float = 3.0) -> None:
-    """Ends every process inside; a postmaster gets the time of an immediate shutdown to free its memory."""
+    """Ends every process inside; postmaster and Pgpool-II get time for an immediate shutdown, to free their memory."""
     inside = processes_inside(directory)
     _signal_all(list(inside), signal.SIGCONT)
-    _signal_all([pid for pid, name in inside.items() if name == "postgres"], signal.SIGQUIT)
-    _signal_all([pid for pid, name in inside.items() if name != "postgres"], signal.SIGKILL)
+    _signal_all([pid for pid, name in inside.items() if name in _OWN_SHARED_MEMORY], signal.SIGQUIT)
+    _signal_all([pid for pid, name in inside.items() if name not in _OWN_SHARED_MEMORY], signal.SIGKILL)
     end = time.monotonic() + grace
     while processes_inside(directory) and time.monotonic() < end:
         time.sleep(0.02)

@@ -6,17 +6,21 @@ For what libpq would never send, or hides: broken packets, half a message, the e
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import secrets
+import select
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 from typing import Iterator, Mapping
 
-from .deadline import Deadline
+from .deadline import PATIENCE, Deadline
 
 PROTOCOL_3_0 = 196608
+READY = b"Z\0\0\0\5I"
 SSL_REQUEST, GSSENC_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
 
 
@@ -73,6 +77,11 @@ def close_statement(name: str) -> bytes:
     return message("C", b"S" + name.encode() + b"\0")
 
 
+def sasl_initial(mechanism: str, data: bytes) -> bytes:
+    """A SASLInitialResponse."""
+    return message("p", mechanism.encode() + b"\0" + struct.pack("!I", len(data)) + data)
+
+
 SYNC, FLUSH, TERMINATE = message("S"), message("H"), message("X")
 
 
@@ -90,11 +99,11 @@ def request(code: int, body: bytes = b"") -> bytes:
 
 
 class WireClient:
-    """A TCP connection; nothing is sent that was not asked for. `seconds` bounds each wait."""
+    """A TCP connection; nothing is sent that was not asked for. `seconds`, times PATIENCE, bound each wait."""
 
     def __init__(self, host: str, port: int, seconds: float = 15.0) -> None:
-        self.seconds = seconds
-        self.socket = socket.create_connection((host, port), timeout=seconds)
+        self.seconds = seconds * PATIENCE
+        self.socket = socket.create_connection((host, port), timeout=self.seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.parameters: dict[str, str] = {}
         self.key: bytes | None = None  # body of BackendKeyData
@@ -137,6 +146,28 @@ class WireClient:
         self.send(data)
         return self.until_ready()
 
+    def ask_many(self, data: bytes, count: int) -> bytes:
+        """Sends, and meanwhile receives until `count` idle ReadyForQuery have come; returns all that came.
+
+        In one thread: Python's SSL sockets are not for two.
+        """
+        deadline = Deadline(2 * self.seconds)
+        left, answers = memoryview(data), bytearray()
+        self.socket.setblocking(False)
+        while answers.count(READY) < count:
+            told = f"{answers.count(READY)} answers of {count}, {len(left)} bytes not sent"
+            if deadline.remaining() <= 0:
+                raise TimeoutError(told)
+            select.select([self.socket], [self.socket] if left else [], [], 1)
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+                left = left[self.socket.send(left) :] if left else left
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+                received = self.socket.recv(65536)
+                if not received:
+                    raise ConnectionClosed(told)
+                answers += received
+        return bytes(answers)
+
     def closed(self) -> bool:
         """True if the other side closes within the time, whatever it still sends before."""
         try:
@@ -150,20 +181,22 @@ class WireClient:
     def login(self, user: str, password: str, database: str, **parameters: str) -> list[Message]:
         """Startup and authentication up to ReadyForQuery, or up to and with an ErrorResponse."""
         self.send(startup({"user": user, "database": database} | parameters))
-        seen: list[Message] = []
+        return list(self.authenticate(password))
+
+    def authenticate(self, password: str) -> Iterator[Message]:
+        """What follows a startup message that was sent: the replies up to ReadyForQuery or an ErrorResponse."""
         for reply in self._authentication(password):
-            seen.append(reply)
             if reply.type == "S":
                 name, value = reply.body.split(b"\0")[:2]
                 self.parameters[name.decode()] = value.decode()
             elif reply.type == "K":
                 self.key = reply.body
-            elif reply.type in "EZ":
-                break
-        return seen
+            yield reply
+            if reply.type in ("E", "Z"):
+                return
 
     def _authentication(self, password: str) -> Iterator[Message]:
-        scram: _Scram | None = None
+        scram: Scram | None = None
         while True:
             reply = self.receive()
             yield reply
@@ -173,9 +206,8 @@ class WireClient:
             if kind == 3:
                 self.send(message("p", password.encode() + b"\0"))
             elif kind == 10:
-                scram = _Scram(password)
-                first = scram.first()
-                self.send(message("p", b"SCRAM-SHA-256\0" + struct.pack("!I", len(first)) + first))
+                scram = Scram(password)
+                self.send(sasl_initial("SCRAM-SHA-256", scram.first()))
             elif kind == 11:
                 assert scram is not None
                 self.send(message("p", scram.final(reply.body[4:])))
@@ -192,16 +224,18 @@ class WireClient:
         self.close()
 
 
-class _Scram:
-    """The client of SCRAM-SHA-256 (RFC 5802, RFC 7677) without channel binding."""
+class Scram:
+    """The client of SCRAM-SHA-256 (RFC 5802, RFC 7677). header: the GS2 header; binding: the channel binding's data."""
 
-    def __init__(self, password: str) -> None:
+    def __init__(self, password: str, header: str = "n,,", binding: bytes = b"") -> None:
         self._password = password
+        self._header = header
+        self._binding = binding
         self._bare = "n=,r=" + secrets.token_hex(12)
         self._signature = b""
 
     def first(self) -> bytes:
-        return ("n,," + self._bare).encode()
+        return (self._header + self._bare).encode()
 
     def final(self, server_first: bytes) -> bytes:
         text = server_first.decode()
@@ -209,7 +243,8 @@ class _Scram:
         salt = base64.b64decode(attributes["s"])
         salted = hashlib.pbkdf2_hmac("sha256", self._password.encode(), salt, int(attributes["i"]))
         client_key = hmac.digest(salted, b"Client Key", "sha256")
-        without_proof = "c=biws,r=" + attributes["r"]
+        bound = base64.b64encode(self._header.encode() + self._binding).decode()
+        without_proof = f"c={bound},r=" + attributes["r"]
         everything = ",".join([self._bare, text, without_proof]).encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), everything, "sha256")
         proof = bytes(left ^ right for left, right in zip(client_key, signature, strict=True))

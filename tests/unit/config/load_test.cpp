@@ -91,6 +91,20 @@ TEST(Load, TheMinimumGetsTheDefaults) {
   EXPECT_EQ(config.routing.fallback, routing::Fallback::primary);
   EXPECT_EQ(config.routing.load_balance, routing::LoadBalance::pinned);
   EXPECT_EQ(config.routing.observation_max_age, 1s);
+  EXPECT_EQ(config.routing.max_staleness, (routing::StalenessBound{1s, std::nullopt}));
+  EXPECT_THAT(config.routing.rules, IsEmpty());
+  EXPECT_EQ(config.on_lost_write, OnLostWrite::error);
+  EXPECT_EQ(config.marks.store, MarkStore::memory);
+  EXPECT_EQ(config.marks.ttl, 10min);
+  EXPECT_EQ(config.marks.kept_for, 10min + 1s);
+  EXPECT_EQ(config.marks.max_users, 100'000U);
+  EXPECT_EQ(config.marks.redis_host, "127.0.0.1");
+  EXPECT_EQ(config.marks.redis_port, 6379);
+  EXPECT_EQ(config.marks.redis_user, "");
+  EXPECT_FALSE(config.marks.redis_password);
+  EXPECT_EQ(config.marks.redis_database, 0U);
+  EXPECT_EQ(config.marks.redis_timeout, 50ms);
+  EXPECT_EQ(config.marks.redis_prefix, "tidemark");
   EXPECT_EQ(config.workers.threads, 0U);
   EXPECT_EQ(config.log.level, LogLevel::info);
 }
@@ -102,17 +116,27 @@ TEST(Load, EveryKeyReachesItsField) {
       "[auth]\nmethod = \"scram-sha-256\"\nusers_file = \"u.toml\"\n"
       "[cluster]\nnodes = [\"a:1\", \"[::1]:2\"]\nmonitor_user = \"m\"\nmonitor_password_file = \"pw\"\n"
       "monitor_database = \"d\"\nprobe_interval = \"3s\"\nprobe_timeout = \"4s\"\nfailover_hold = \"5s\"\n"
+      "on_lost_write = \"ignore\"\nmax_held_statements = 43\nflap_losses = 48\nmax_held_memory = \"44MB\"\n"
       "[cluster.server_tls]\nmode = \"disable\"\n[cluster.discovery]\ntype = \"static\"\n"
       "[[cluster.node]]\naddress = \"[0::1]:2\"\nweight = 9\n"
       "[pool]\nmode = \"transaction\"\nsize = 11\nmax_server_connections = 12\nmax_client_connections = 13\n"
       "queue_timeout = \"14s\"\nconnect_timeout = \"15s\"\nserver_idle_timeout = \"16s\"\nserver_lifetime = "
       "\"17s\"\n"
-      "max_prepared_statements = 18\n"
+      "max_client_statements = 41\nmax_client_statement_memory = \"42kB\"\nmax_prepared_statements = "
+      "18\nmax_user_server_connections = 31\nmax_database_server_connections = 32\n"
+      "max_user_client_connections = 33\nmax_database_client_connections = 34\nqueue_notice = \"35s\"\n"
+      "query_timeout = \"36s\"\nidle_transaction_timeout = \"37s\"\nclient_idle_timeout = \"38s\"\n"
+      "[replay]\ntransactions = true\nmax_size = \"45kB\"\nmax_attempts = 46\ntimeout = \"47s\"\n"
       "[routing]\nconsistency = \"read_your_writes\"\nmax_lag = \"19s\"\nreplica_wait = \"20ms\"\n"
       "position_interval = \"21ms\"\nfallback = \"wait\"\nload_balance = \"pinned\"\n"
+      "max_staleness = \"18s\"\nmax_staleness_bytes = \"43kB\"\n"
+      "[marks]\nstore = \"redis\"\nttl = \"44s\"\nmax_users = 45\nredis = \"[::1]:46\"\n"
+      "redis_user = \"r\"\nredis_password_file = \"rpw\"\nredis_database = 7\nredis_timeout = "
+      "\"48ms\"\nredis_prefix = \"p\"\n"
       "[workers]\nthreads = 22\n[log]\nlevel = \"warning\"\n",
       {{"/etc/tidemark/u.toml", file_with("[[user]]\nname = \"app\"\npassword = \"x\"\n")},
-       {"/etc/tidemark/pw", file_with("s3cret\n")}});
+       {"/etc/tidemark/pw", file_with("s3cret\n")},
+       {"/etc/tidemark/rpw", file_with("r3dis\n")}});
   EXPECT_THAT(lines_of(result), IsEmpty());
   ASSERT_TRUE(result.config);
   const Config& config = *result.config;
@@ -136,6 +160,13 @@ TEST(Load, EveryKeyReachesItsField) {
   EXPECT_EQ(config.cluster.probe_interval, 3s);
   EXPECT_EQ(config.cluster.probe_timeout, 4s);
   EXPECT_EQ(config.cluster.failover_hold, 5s);
+  EXPECT_EQ(config.cluster.max_held_statements, 43U);
+  EXPECT_EQ(config.cluster.flap_losses, 48U);
+  EXPECT_EQ(config.cluster.max_held_memory, 44 * 1024 * 1024);
+  EXPECT_TRUE(config.routing.replay);
+  EXPECT_EQ(config.replay.max_size, 45 * 1024);
+  EXPECT_EQ(config.replay.max_attempts, 46U);
+  EXPECT_EQ(config.replay.timeout, 47s);
   EXPECT_EQ(config.pool.size, 11U);
   EXPECT_EQ(config.pool.max_server_connections, 12U);
   EXPECT_EQ(config.pool.max_client_connections, 13U);
@@ -143,14 +174,39 @@ TEST(Load, EveryKeyReachesItsField) {
   EXPECT_EQ(config.pool.connect_timeout, 15s);
   EXPECT_EQ(config.pool.server_idle_timeout, 16s);
   EXPECT_EQ(config.pool.server_lifetime, 17s);
+  EXPECT_EQ(config.pool.max_client_statements, 41U);
+  EXPECT_EQ(config.pool.max_client_statement_memory, 42 * 1024);
   EXPECT_EQ(config.pool.max_prepared_statements, 18U);
+  EXPECT_EQ(config.pool.max_user_server_connections, 31U);
+  EXPECT_EQ(config.pool.max_database_server_connections, 32U);
+  EXPECT_EQ(config.pool.max_user_client_connections, 33U);
+  EXPECT_EQ(config.pool.max_database_client_connections, 34U);
+  EXPECT_EQ(config.pool.queue_notice, 35s);
+  EXPECT_EQ(config.pool.query_timeout, 36s);
+  EXPECT_EQ(config.pool.idle_transaction_timeout, 37s);
+  EXPECT_EQ(config.pool.client_idle_timeout, 38s);
   EXPECT_EQ(config.routing.consistency, routing::ConsistencyLevel::read_your_writes);
   EXPECT_EQ(config.routing.max_lag, 19s);
   EXPECT_EQ(config.routing.replica_wait, 20ms);
   EXPECT_EQ(config.routing.position_interval, 21ms);
   EXPECT_EQ(config.cluster.position_interval, 21ms);
+  EXPECT_EQ(config.cluster.max_lag, 19s);
   EXPECT_EQ(config.routing.observation_max_age, 15s);
   EXPECT_EQ(config.routing.fallback, routing::Fallback::wait);
+  EXPECT_EQ(config.routing.max_staleness, (routing::StalenessBound{18s, 43 * 1024}));
+  EXPECT_EQ(config.on_lost_write, OnLostWrite::ignore);
+  EXPECT_EQ(config.marks.store, MarkStore::redis);
+  EXPECT_EQ(config.marks.ttl, 44s);
+  EXPECT_EQ(config.marks.kept_for, 44s + 15s);
+  EXPECT_EQ(config.marks.max_users, 45U);
+  EXPECT_EQ(config.marks.redis_host, "::1");
+  EXPECT_EQ(config.marks.redis_port, 46);
+  EXPECT_EQ(config.marks.redis_user, "r");
+  ASSERT_TRUE(config.marks.redis_password);
+  EXPECT_EQ(config.marks.redis_password->reveal(), "r3dis");
+  EXPECT_EQ(config.marks.redis_database, 7U);
+  EXPECT_EQ(config.marks.redis_timeout, 48ms);
+  EXPECT_EQ(config.marks.redis_prefix, "p");
   EXPECT_EQ(config.workers.threads, 22U);
   EXPECT_EQ(config.log.level, LogLevel::warning);
 }
@@ -158,14 +214,17 @@ TEST(Load, EveryKeyReachesItsField) {
 TEST(Load, EverySupportedChoiceIsAccepted) {
   for (const Key& key : main_schema().keys) {
     for (const Choice& choice : key.choices) {
-      if (!choice.supported || key.path == "auth.method") continue;
+      if (!choice.supported || key.path == "auth.method" || key.path.starts_with("auth.rule.") ||
+          key.path.starts_with("routing.rule.") || key.path.starts_with("cluster.discovery."))
+        continue;
+      if (key.path.ends_with("tls.mode") && choice.text != "disable") continue;  // they need certificates
       const auto problems =
           problems_behind_minimum(std::string(key.path) + " = \"" + std::string(choice.text) + "\"\n");
       for (const std::string& problem : problems) EXPECT_THAT(problem, Not(HasSubstr("error")));
     }
   }
-  for (const std::string_view level :
-       {"eventual", "monotonic_reads", "read_your_writes", "session", "primary"}) {
+  for (const std::string_view level : {"eventual", "bounded_staleness", "monotonic_reads", "read_your_writes",
+                                       "session", "strong", "primary"}) {
     const LoadResult result =
         load(std::string(minimum) + "routing.consistency = \"" + std::string(level) + "\"\n");
     ASSERT_TRUE(result.config) << level;
@@ -176,7 +235,8 @@ TEST(Load, EverySupportedChoiceIsAccepted) {
 TEST(Load, TheSchemasDefaultsAreTheStructsDefaults) {
   const auto print = [](const Config& c) {
     std::string text = c.listen.address + ' ' + c.http.address + ' ' + c.cluster.monitor_user + ' ' +
-                       c.cluster.monitor_database;
+                       c.cluster.monitor_database + ' ' + c.marks.redis_host + ' ' + c.marks.redis_user +
+                       ' ' + c.marks.redis_prefix;
     for (const std::int64_t n : {std::int64_t{c.listen.port},
                                  std::int64_t{c.http.port},
                                  std::int64_t{c.http.enabled},
@@ -184,6 +244,16 @@ TEST(Load, TheSchemasDefaultsAreTheStructsDefaults) {
                                  std::int64_t{c.pool.max_server_connections},
                                  std::int64_t{c.pool.max_client_connections},
                                  std::int64_t{c.pool.max_prepared_statements},
+                                 std::int64_t{c.pool.max_client_statements},
+                                 c.pool.max_client_statement_memory,
+                                 std::int64_t{c.pool.max_user_server_connections},
+                                 std::int64_t{c.pool.max_database_server_connections},
+                                 std::int64_t{c.pool.max_user_client_connections},
+                                 std::int64_t{c.pool.max_database_client_connections},
+                                 c.pool.queue_notice.count(),
+                                 c.pool.query_timeout.count(),
+                                 c.pool.idle_transaction_timeout.count(),
+                                 c.pool.client_idle_timeout.count(),
                                  c.pool.queue_timeout.count(),
                                  c.pool.connect_timeout.count(),
                                  c.pool.server_idle_timeout.count(),
@@ -191,11 +261,30 @@ TEST(Load, TheSchemasDefaultsAreTheStructsDefaults) {
                                  c.cluster.probe_interval.count(),
                                  c.cluster.probe_timeout.count(),
                                  c.cluster.failover_hold.count(),
+                                 std::int64_t{c.cluster.max_held_statements},
+                                 std::int64_t{c.cluster.flap_losses},
+                                 c.cluster.max_held_memory,
+                                 std::int64_t{c.routing.replay},
+                                 c.replay.max_size,
+                                 std::int64_t{c.replay.max_attempts},
+                                 c.replay.timeout.count(),
                                  c.cluster.position_interval.count(),
+                                 c.auth.query.timeout.count(),
+                                 c.auth.query_cache.count(),
+                                 std::int64_t{c.auth.query_cache_size},
                                  c.routing.max_lag.count(),
                                  c.routing.replica_wait.count(),
                                  c.routing.position_interval.count(),
                                  c.routing.observation_max_age.count(),
+                                 c.routing.max_staleness.time.count(),
+                                 static_cast<std::int64_t>(c.on_lost_write),
+                                 static_cast<std::int64_t>(c.marks.store),
+                                 c.marks.ttl.count(),
+                                 c.marks.kept_for.count(),
+                                 std::int64_t{c.marks.max_users},
+                                 std::int64_t{c.marks.redis_port},
+                                 std::int64_t{c.marks.redis_database},
+                                 c.marks.redis_timeout.count(),
                                  std::int64_t{c.workers.threads},
                                  static_cast<std::int64_t>(c.log.level),
                                  static_cast<std::int64_t>(c.routing.consistency),
@@ -206,7 +295,8 @@ TEST(Load, TheSchemasDefaultsAreTheStructsDefaults) {
   };
   std::string text(minimum);
   for (const Key& key : main_schema().keys) {
-    if (key.default_text.empty() || key.path == "auth.method" || key.path.starts_with("cluster.node."))
+    if (key.default_text.empty() || key.path == "auth.method" || key.path.starts_with("cluster.node.") ||
+        key.path.starts_with("cluster.discovery.") || key.path.starts_with("auth.rule."))
       continue;
     text += std::string(key.path) + " = " + std::string(key.default_text) + '\n';
   }
@@ -215,7 +305,7 @@ TEST(Load, TheSchemasDefaultsAreTheStructsDefaults) {
   ASSERT_TRUE(spelt_out.config) << ::testing::PrintToString(lines_of(spelt_out));
   ASSERT_TRUE(silent.config);
   EXPECT_EQ(print(*spelt_out.config), print(*silent.config));
-  EXPECT_EQ(Config{}.auth.method, AuthMethod::scram_sha_256);
+  EXPECT_EQ(AuthSettings{}.method, AuthMethod::scram_sha_256);
 }
 
 TEST(Load, FilesThatAreNamedAndMissingAreErrors) {
@@ -261,6 +351,20 @@ TEST(MonitorPassword, LosesOneLineEndOnly) {
   EXPECT_EQ(password("s3cret\nmore\n"), std::nullopt);
   EXPECT_EQ(password("\n"), std::nullopt);
   EXPECT_EQ(password(""), std::nullopt);
+}
+
+TEST(RedisPassword, IsReadWhereRedisIsUsedAndNeverShown) {
+  const std::string marks = std::string(minimum) + "[marks]\nredis_password_file = \"rpw\"\n";
+  const LoadResult unused = load(marks, {});
+  ASSERT_TRUE(unused.config);
+  EXPECT_FALSE(unused.config->marks.redis_password);
+  EXPECT_THAT(
+      lines_of(load(marks + "store = \"redis\"\n", {})),
+      ElementsAre("t.toml:5:23: error: cannot read \"/etc/tidemark/rpw\": No such file or directory"));
+  EXPECT_THAT(
+      lines_of(load(marks + "store = \"redis\"\n", {{"/etc/tidemark/rpw", file_with("hunter2\nhunter2\n")}})),
+      ElementsAre("t.toml:5:23: error: \"/etc/tidemark/rpw\" holds more than one line: it should hold the "
+                  "password for Redis alone"));
 }
 
 TEST(MonitorPassword, IsNeverShown) {

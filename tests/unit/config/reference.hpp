@@ -14,7 +14,7 @@ namespace tidemark::config {
 inline std::string choices_text(const Key& key, bool supported) {
   std::string text;
   for (const Choice& choice : key.choices) {
-    if (choice.supported != supported) continue;
+    if (choice.supported != supported || !choice.why_not.empty()) continue;
     text += (text.empty() ? "`" : ", `") + std::string(choice.text) + '`';
   }
   return text;

@@ -62,7 +62,8 @@ TEST(Auth, ScramNeedsAUsersFile) {
   EXPECT_THAT(
       problems("cluster.nodes = [\"a:1\"]\n"),
       ElementsAre(
-          "t.toml: error: \"auth.users_file\" is missing: \"scram-sha-256\" needs to know the users"));
+          "t.toml: error: \"auth.users_file\" is missing: \"scram-sha-256\" needs to know the users; or let "
+          "\"auth.query\" ask the cluster for them"));
   EXPECT_THAT(problems("cluster.nodes = [\"a:1\"]\n[auth]\nmethod = \"scram-sha-256\"\n"),
               ElementsAre(HasSubstr("t.toml:3:10: error: \"auth.users_file\" is missing")));
 }
@@ -106,6 +107,12 @@ TEST(Pool, IsNotLargerThanTheNodeAllows) {
   EXPECT_THAT(trusted(nodes + "[pool]\nmax_server_connections = 19\n"),
               ElementsAre(HasSubstr("t.toml:4:26: error: \"pool.size\" (20)")));
   EXPECT_THAT(trusted(nodes + "pool.size = 200\n"), IsEmpty());
+  EXPECT_THAT(trusted(nodes + "[pool]\nsize = 9\nmax_user_server_connections = 8\n"),
+              ElementsAre("t.toml:5:31: warning: \"pool.size\" (9) is never reached: "
+                          "\"pool.max_user_server_connections\" is 8"));
+  EXPECT_THAT(trusted(nodes + "[pool]\nsize = 9\nmax_database_server_connections = 8\n"),
+              ElementsAre(HasSubstr("\"pool.max_database_server_connections\" is 8")));
+  EXPECT_THAT(trusted(nodes + "[pool]\nmax_user_server_connections = 8\n"), IsEmpty()) << "a default";
 }
 
 TEST(FailoverHold, ThatCannotBeOfUseIsWarnedOf) {

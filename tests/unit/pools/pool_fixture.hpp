@@ -25,6 +25,7 @@ class FakeClient final : public Waiter, public ServerHolder {
   ServerConnection* server = nullptr;
   std::optional<protocol::LoginFailure> failure;
   int events = 0;
+  bool can_leave = true;
   std::function<void()> when_told = [] {};
 
   void on_server_ready(ServerConnection& ready) override {
@@ -35,6 +36,7 @@ class FakeClient final : public Waiter, public ServerHolder {
     failure = why;
     when_told();
   }
+  bool can_go_elsewhere() const override { return can_leave; }
   ServerHolder& holder() override { return *this; }
   void on_server_events(ServerConnection&, IoEvents) override { ++events; }
 };
@@ -44,9 +46,11 @@ class FakeEvents final : public Events {
   std::vector<std::string> failures;
   void view_changed(const routing::ClusterView&, const routing::ClusterView&) override {}
   void probe_failed(std::string_view, std::string_view) override {}
+  void history_unreadable(std::string_view, std::string_view) override {}
   void server_failed(std::string_view, std::string_view, std::string_view, std::string_view why) override {
     failures.emplace_back(why);
   }
+  void discovery_failed(std::string_view) override {}
   void catalog_failed(std::string_view, std::string_view) override {}
 };
 
@@ -102,6 +106,7 @@ class FakeWorker final : public PoolHost {
   Reactor& reactor() override { return loop.reactor(); }
   Events& events() override { return heard; }
   SocketAddress address_of(routing::NodeId) override { return address_; }
+  std::shared_ptr<const TlsSetup> tls() override { return tls_setup; }
   std::string nonce() override { return std::string(18, 'n'); }
   void bury(std::unique_ptr<ServerConnection> server) override {
     loop.at_end_of_turn([kept = std::shared_ptr<ServerConnection>(std::move(server))] {});
@@ -113,23 +118,24 @@ class FakeWorker final : public PoolHost {
     auto carried = std::make_shared<std::unique_ptr<ServerConnection>>(std::move(server));
     other->reactor().post([other, carried] { other->pool->adopt(std::move(*carried)); });
   }
-  void ask_for_idle(const PoolKey&) override {
+  void ask_for_idle(const PoolKey& key) override {
     ++asked_for_idle;
     for (FakeWorker* other : neighbours) {
-      if (other == nullptr || other == this) continue;
+      if (other == nullptr || other == this || other->pool->key() != key) continue;
       other->reactor().post([other, number = number_] { other->pool->offer_idle_to(number); });
     }
   }
-  void ask_to_shed(routing::NodeId) override {
+  void ask_to_shed(const ShedRequest& request) override {
     ++asked_to_shed;
     for (FakeWorker* other : neighbours) {
-      if (other == nullptr || other == this) continue;
+      if (other == nullptr || other == this || !request.concerns(other->pool->key())) continue;
       other->reactor().post([other] { (void)other->pool->shed_one(); });
     }
   }
   unsigned worker_number() const override { return number_; }
 
   ReactorThread loop;
+  std::shared_ptr<const TlsSetup> tls_setup = std::make_shared<TlsSetup>();
   std::unique_ptr<Pool> pool;
   FakeEvents heard;
   std::vector<FakeWorker*> neighbours;

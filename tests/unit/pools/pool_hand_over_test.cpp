@@ -12,8 +12,8 @@ namespace {
 
 class TwoWorkersTest : public PoolTest {
  protected:
-  TwoWorkersTest() {
-    limit_to(1);
+  explicit TwoWorkersTest(std::uint32_t per_pool = 1) {
+    limit_to(per_pool);
     one_ = make_worker(0);
     two_ = make_worker(1);
     one_->neighbours = two_->neighbours = {one_.get(), two_.get()};
@@ -113,6 +113,34 @@ TEST_F(TwoWorkersTest, ANeighbourWhoDoesNotNeedItAnyMoreKeepsItIdle) {
   one_->wait(third);
   EXPECT_TRUE(one_->serves(third)) << "and comes back when it is asked for";
   EXPECT_EQ(counted(), 1U);
+}
+
+class RoomyTwoWorkersTest : public TwoWorkersTest {
+ protected:
+  RoomyTwoWorkersTest() : TwoWorkersTest(5) {}
+};
+
+TEST_F(RoomyTwoWorkersTest, AnIdleConnectionNextDoorIsTakenBeforeANewOneIsOpened) {
+  auto sockets = open_idle(*one_, 1);
+  FakeClient& client = two_->client();
+  two_->wait(client);
+  ASSERT_TRUE(two_->serves(client));
+  EXPECT_EQ(process_of(client), 1);
+  EXPECT_FALSE(server_.somebody_knocks());
+  EXPECT_EQ(counted(), 1U);
+}
+
+TEST_F(RoomyTwoWorkersTest, WhoWaitsForALoginIsServedByWhatComesBackNextDoor) {
+  FakeClient& holder = one_->client();
+  one_->wait(holder);
+  auto socket = server_.accept_and_login(7);
+  ASSERT_TRUE(one_->serves(holder));
+  FakeClient& client = two_->client();
+  two_->wait(client);
+  Socket unanswered = server_.accept();
+  one_->give_back(holder);
+  ASSERT_TRUE(two_->serves(client)) << "though the server does not answer the login";
+  EXPECT_EQ(process_of(client), 7);
 }
 
 }  // namespace

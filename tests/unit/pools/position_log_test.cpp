@@ -46,6 +46,56 @@ TEST_F(PositionLogTest, KeepsTheFirstAnswerAfterATicket) {
   EXPECT_FALSE(log_.after(ticket + 3));
 }
 
+TEST_F(PositionLogTest, AnAnswerOfLongAgoIsBoundedSoonAfterwards) {
+  constexpr std::uint64_t kAll = 1'000'000;
+  for (std::uint64_t n = 1; n <= kAll; ++n) log_.answer(log_.begin_question(), at(n));
+  const auto distance = [&](std::uint64_t ticket) {
+    const auto position = log_.after(ticket);
+    EXPECT_TRUE(position);
+    EXPECT_GT(position->lsn.value, ticket);
+    return position->lsn.value - ticket;
+  };
+  EXPECT_EQ(distance(kAll - 1), 1U);
+  EXPECT_EQ(distance(kAll - 4000), 1U);
+  for (const std::uint64_t ticket : {kAll - 4097, kAll - 5000, kAll - 200'000})
+    EXPECT_LE(distance(ticket), 64U);
+  for (const std::uint64_t ticket :
+       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{123'456}, kAll - 300'000})
+    EXPECT_LE(distance(ticket), 4096U) << ticket;
+}
+
+TEST_F(PositionLogTest, AnAnswerThatCoversManyQuestionsIsTheirs) {
+  const auto ticket = log_.asked();
+  for (int i = 0; i < 300'000; ++i) log_.begin_question();
+  log_.answer(log_.begin_question(), at(500));
+  log_.answer(log_.begin_question(), at(600));
+  EXPECT_EQ(log_.after(ticket), at(500));
+  EXPECT_EQ(log_.after(ticket + 70), at(500));
+  EXPECT_EQ(log_.after(log_.asked() - 1), at(600));
+}
+
+TEST_F(PositionLogTest, GivesTheFlushedPositionWhereTheAnswerHasOne) {
+  const auto first = log_.asked();
+  log_.answer(log_.begin_question(), at(300), {200});
+  const auto second = log_.asked();
+  log_.answer(log_.begin_question(), at(400));
+  EXPECT_EQ(log_.after(first), at(300));
+  EXPECT_EQ(log_.after(first, PositionBound::flushed), at(200));
+  EXPECT_EQ(log_.after(second, PositionBound::flushed), at(400)) << "not known to be flushed";
+}
+
+TEST_F(PositionLogTest, CommitsAreFlushedOnlyOfWhoConnectedAndBeganLater) {
+  using namespace std::chrono_literals;
+  const routing::TimePoint moment = routing::TimePoint{} + 1h;
+  EXPECT_FALSE(log_.are_commits_flushed(moment, moment));
+  log_.note_flushing(moment);
+  EXPECT_FALSE(log_.are_commits_flushed(moment, moment + 1min)) << "connected no later";
+  EXPECT_FALSE(log_.are_commits_flushed(moment + 1ms, moment + 1s)) << "may not have been told of a reload";
+  EXPECT_TRUE(log_.are_commits_flushed(moment + 1ms, moment + 1001ms));
+  log_.note_flushing(std::nullopt);
+  EXPECT_FALSE(log_.are_commits_flushed(moment + 1h, moment + 1h));
+}
+
 TEST_F(PositionLogTest, CoversFailedQuestionsByTheNextAnswer) {
   const auto ticket = log_.asked();
   log_.begin_question();

@@ -23,6 +23,23 @@ TEST(PreparedStatementsTest, KnowsWhatWasAdded) {
   prepared.forget(1);
 }
 
+TEST(PreparedStatementsTest, KeepsWhatTheServerToldOfAStatement) {
+  PreparedStatements prepared;
+  prepared.describe(1, {.result = 5, .parameters = 6});
+  EXPECT_EQ(prepared.find(1), nullptr);
+  EXPECT_FALSE(prepared.add(1, 10));
+  ASSERT_NE(prepared.use(1), nullptr);
+  EXPECT_FALSE(prepared.use(1)->is_known());
+  prepared.describe(1, {.result = 5, .parameters = 6});
+  EXPECT_EQ(*prepared.use(1), (protocol::StatementShape{5, 6}));
+  EXPECT_EQ(*prepared.find(1), (protocol::StatementShape{5, 6}));
+  prepared.forget(1);
+  EXPECT_EQ(prepared.find(1), nullptr);
+  prepared.restore(1);
+  ASSERT_NE(prepared.find(1), nullptr);
+  EXPECT_FALSE(prepared.find(1)->is_known()) << "it may have been prepared anew";
+}
+
 TEST(PreparedStatementsTest, TheLeastRecentlyUsedGivesWay) {
   PreparedStatements prepared;
   for (StatementId id = 1; id <= 3; ++id) {
@@ -73,6 +90,17 @@ TEST(PreparedStatementsTest, ManyUnitsOfOneStatementStayWithinTheLimit) {
     ASSERT_LE(on_server.size(), 20U);
     ASSERT_EQ(prepared.size(), on_server.size());
   }
+}
+
+TEST(PreparedStatementsTest, AServerThatForgotOneIsDistrustedUntilItHasForgottenAll) {
+  PreparedStatements prepared;
+  EXPECT_FALSE(prepared.add(1, 10));
+  EXPECT_FALSE(prepared.distrusted());
+  prepared.distrust();
+  EXPECT_FALSE(prepared.use(1));
+  EXPECT_TRUE(prepared.distrusted());
+  prepared.clear();
+  EXPECT_FALSE(prepared.distrusted());
 }
 
 }  // namespace

@@ -56,25 +56,44 @@ TEST(ParameterNameTest, LettersDigitsAndDots) {
 }
 
 TEST(SettingsChangeTest, NothingBetweenEqualSets) {
-  EXPECT_EQ(settings_change({}, {}), "");
+  EXPECT_TRUE(settings_change({}, {}).empty());
   const auto both = settings({{"a", "1"}, {"b", "2"}});
-  EXPECT_EQ(settings_change(both, both), "");
+  EXPECT_TRUE(settings_change(both, both).empty());
 }
 
 TEST(SettingsChangeTest, SetsResetsAndLeavesTheRest) {
   const auto from = settings({{"gone", "1"}, {"kept", "2"}, {"other", "3"}});
   const auto to = settings({{"kept", "2"}, {"new", "4"}, {"other", "5"}});
   EXPECT_EQ(settings_change(from, to),
-            "RESET gone;SELECT pg_catalog.set_config(E'new',E'4',false),"
-            "pg_catalog.set_config(E'other',E'5',false)");
-  EXPECT_EQ(settings_change(from, {}), "RESET gone;RESET kept;RESET other;");
+            std::vector<std::string>{"SELECT pg_catalog.set_config(E'gone',NULL,false),"
+                                     "pg_catalog.set_config(E'new',E'4',false),"
+                                     "pg_catalog.set_config(E'other',E'5',false)"});
+  EXPECT_EQ(settings_change(settings({{"gone", "1"}}), {}),
+            std::vector<std::string>{"SELECT pg_catalog.set_config(E'gone',NULL,false)"});
+}
+
+TEST(SettingsChangeTest, TheEncodingIsChangedBeforeAnyTextInIt) {
+  const auto to = settings({{"application_name", "x"}, {"client_encoding", "LATIN1"}});
+  EXPECT_EQ(settings_change({}, to),
+            (std::vector<std::string>{"SELECT pg_catalog.set_config(E'client_encoding',E'LATIN1',false)",
+                                      "SELECT pg_catalog.set_config(E'application_name',E'x',false)"}));
+  EXPECT_EQ(settings_change(to, settings({{"application_name", "x"}})),
+            std::vector<std::string>{"SELECT pg_catalog.set_config(E'client_encoding',NULL,false)"});
+}
+
+TEST(SettingsChangeTest, ADateStyleKeepsNoPartOfAnothers) {
+  EXPECT_EQ(settings_change(settings({{"datestyle", "German"}}), settings({{"datestyle", "euro"}})),
+            std::vector<std::string>{"SELECT pg_catalog.set_config(E'datestyle',NULL,false),"
+                                     "pg_catalog.set_config(E'datestyle',E'euro',false)"});
+  EXPECT_EQ(settings_change({}, settings({{"datestyle", "euro"}})),
+            std::vector<std::string>{"SELECT pg_catalog.set_config(E'datestyle',E'euro',false)"});
 }
 
 TEST(SettingsChangeTest, NoValueLeavesItsLiteral) {
   EXPECT_EQ(settings_change({}, settings({{"a", "'); DROP TABLE t; --"}})),
-            "SELECT pg_catalog.set_config(E'a',E'''); DROP TABLE t; --',false)");
+            std::vector<std::string>{"SELECT pg_catalog.set_config(E'a',E'''); DROP TABLE t; --',false)"});
   EXPECT_EQ(settings_change({}, settings({{"a", "\\'"}})),
-            "SELECT pg_catalog.set_config(E'a',E'\\\\''',false)");
+            std::vector<std::string>{"SELECT pg_catalog.set_config(E'a',E'\\\\''',false)"});
 }
 
 }  // namespace

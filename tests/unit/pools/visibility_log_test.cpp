@@ -57,6 +57,25 @@ TEST(VisibilityLog, ReaderSeesWhatTheWriterDidBeforeSettling) {
   EXPECT_TRUE(log.settled_after(19'999));
 }
 
+TEST(VisibilityLog, WhatIsNotReadMayAwaitAStandby) {
+  VisibilityLog log;
+  const auto ticket = log.asked();
+  EXPECT_TRUE(log.may_await_standby(ticket));
+  log.begin_question();
+  EXPECT_TRUE(log.may_await_standby(ticket)) << "begun, and not read";
+  log.note_standbys(1, 0);
+  EXPECT_FALSE(log.may_await_standby(ticket));
+  EXPECT_TRUE(log.may_await_standby(log.asked())) << "a later ticket's question is not begun";
+}
+
+TEST(VisibilityLog, OnlyQuestionsFromTheFirstThatAwaitsOnDo) {
+  VisibilityLog log;
+  log.note_standbys(5, 3);
+  EXPECT_FALSE(log.may_await_standby(1)) << "question 2";
+  EXPECT_TRUE(log.may_await_standby(2)) << "question 3";
+  EXPECT_TRUE(log.may_await_standby(4));
+}
+
 TEST(VisibilityQuestions, EmptyReadingSettlesAtOnce) {
   VisibilityQuestions questions;
   EXPECT_EQ(questions.observe({}), 0U) << "nothing was asked";
@@ -129,6 +148,26 @@ TEST(VisibilityQuestions, QuestionsBeyondTheLimitSettleTogetherAndNotTooEarly) {
   }
   EXPECT_EQ(settled, 200U);
   EXPECT_FALSE(questions.pending());
+}
+
+TEST(VisibilityQuestions, TellsWhichAreKeptOpenByTheTransactionsNamed) {
+  VisibilityQuestions questions;
+  EXPECT_EQ(questions.first_kept_open({10}), 0U);
+  questions.begin(1, {10});
+  questions.begin(2, {10, 20});
+  questions.begin(3, {10, 20, 30});
+  EXPECT_EQ(questions.first_kept_open({20}), 2U);
+  EXPECT_EQ(questions.first_kept_open({10, 30}), 1U);
+  EXPECT_EQ(questions.first_kept_open({40}), 0U);
+  questions.observe({20, 30});
+  EXPECT_EQ(questions.first_kept_open({10, 30}), 3U) << "the first is settled";
+}
+
+TEST(VisibilityQuestions, OneThatStandsForOthersIsKeptOpenForThem) {
+  VisibilityQuestions questions;
+  for (std::uint64_t n = 1; n <= 64; ++n) questions.begin(n, {10});
+  questions.begin(65, {10, 20});
+  EXPECT_EQ(questions.first_kept_open({20}), 64U) << "65 has taken the place of 64";
 }
 
 TEST(VisibilityQuestions, ForgottenQuestionsAreNotSettledByTheNextServersReadings) {

@@ -129,6 +129,34 @@ TEST_F(VisibilityWatchTest, LossOfThePrimaryBeginsAnewAtTheNextOne) {
   EXPECT_TRUE(settled(1));
 }
 
+TEST_F(VisibilityWatchTest, TellsWhoWaitsForAStandbyAndWhenThatEnds) {
+  watch_.started(kFirst, true, kStart);
+  EXPECT_TRUE(log_.may_await_standby(0)) << "nothing is known yet";
+  EXPECT_FALSE(watch_.answered({20, 10}, {}));
+  EXPECT_FALSE(log_.may_await_standby(0)) << "10 and 20 run, and do not wait";
+  watch_.started(kFirst, false, kStart + 1ms);
+  EXPECT_TRUE(watch_.answered({10, 20}, {20})) << "who waits has to look again";
+  EXPECT_TRUE(log_.may_await_standby(0));
+  watch_.started(kFirst, true, kStart + 2ms);
+  EXPECT_FALSE(watch_.answered({20, 10}, {20}));
+  EXPECT_TRUE(log_.may_await_standby(1));
+  watch_.started(kFirst, false, kStart + 3ms);
+  EXPECT_TRUE(watch_.answered({10, 30}, {30})) << "20 has ended, and 30 came later";
+  EXPECT_FALSE(log_.may_await_standby(0));
+  EXPECT_FALSE(log_.may_await_standby(1));
+}
+
+TEST_F(VisibilityWatchTest, OfWhatWasPendingAtALostPrimaryNothingIsKnown) {
+  watch_.started(kFirst, true, kStart);
+  watch_.answered({10}, {});
+  EXPECT_FALSE(log_.may_await_standby(0));
+  watch_.forget(kFirst);
+  EXPECT_TRUE(log_.may_await_standby(0));
+  watch_.started(kSecond, false, kStart + 100ms);
+  watch_.answered({20}, {});
+  EXPECT_FALSE(log_.may_await_standby(0));
+}
+
 TEST_F(VisibilityWatchTest, OldPrimaryIsNotWaitedFor) {
   watch_.started(kFirst, true, kStart);
   watch_.follow(kFirst);

@@ -13,84 +13,12 @@
 
 #include "protocol/auth_messages.hpp"
 #include "protocol/bytes.hpp"
+#include "tests/unit/protocol/accept_shell.hpp"
 
 namespace tidemark::protocol {
 namespace {
 
-using namespace std::string_literals;
-using namespace std::string_view_literals;
-using Want = AcceptMachine::Want;
-
-const std::string nonce(18, 's');
-constexpr std::string_view process_secret = "process secret";
-
-std::string first_packet(std::uint32_t code, std::string_view body) {
-  std::string out;
-  Writer writer(out);
-  writer.open_untyped().int32(static_cast<std::int32_t>(code)).bytes(body).close();
-  return out;
-}
-
-const std::string ssl_request = first_packet(80877103, {});
-const std::string gssenc_request = first_packet(80877104, {});
-const std::string startup = first_packet(0x30000, "user\0app\0database\0shop\0\0"sv);
-
-/// The machine with the caller's side of the bargain: keeps unconsumed bytes, looks users up.
-struct Shell {
-  AuthMethod method = AuthMethod::scram_sha_256;
-  std::optional<Credential> credential = Credential::plain("pencil");
-  AcceptMachine machine = {};
-  std::string pending = {};
-  std::string output = {};
-  Want want = Want::more_bytes;
-
-  Want feed(std::string_view bytes) {
-    pending += bytes;
-    for (;;) {
-      const AcceptMachine::Progress progress = machine.on_bytes(pending, output);
-      EXPECT_LE(progress.consumed, pending.size());
-      pending.erase(0, progress.consumed);
-      want = progress.want;
-      if (want == Want::secret) {
-        want = machine.on_secret(method, credential ? &*credential : nullptr, nonce, process_secret, output)
-                   .want;
-      }
-      if (want != Want::more_bytes || progress.consumed == 0 || pending.empty()) return want;
-    }
-  }
-
-  std::string take_output() { return std::exchange(output, {}); }
-};
-
-struct Message {
-  char type;
-  std::string body;
-};
-
-std::vector<Message> messages(std::string_view bytes) {
-  std::vector<Message> result;
-  while (bytes.size() >= 5) {
-    const std::size_t length = load_uint32(bytes.data() + 1);
-    if (length < 4 || length + 1 > bytes.size()) break;
-    result.push_back({bytes[0], std::string(bytes.substr(5, length - 4))});
-    bytes.remove_prefix(length + 1);
-  }
-  EXPECT_TRUE(bytes.empty()) << "bytes behind the last message";
-  return result;
-}
-
-struct Error {
-  std::string code, severity, message, hint;
-};
-
-Error error_of(std::string_view output) {
-  const std::vector<Message> all = messages(output);
-  if (all.empty() || all.back().type != 'E') return {};
-  ErrorFields fields;
-  EXPECT_EQ(parse_error_fields(all.back().body, fields), Errc::ok);
-  return {std::string(fields.code.text()), std::string(fields.severity), std::string(fields.message),
-          std::string(fields.hint)};
-}
+using namespace accept_test;
 
 void expect_refused(std::string_view bytes, std::string_view code, std::string_view message) {
   Shell shell;
@@ -100,34 +28,6 @@ void expect_refused(std::string_view bytes, std::string_view code, std::string_v
   EXPECT_EQ(error.severity, "FATAL");
   EXPECT_EQ(error.message, message);
   EXPECT_EQ(shell.feed(startup), Want::close) << "closed stays closed";
-}
-
-/// A client that logs in with SCRAM; `deliver` brings its bytes to the proxy.
-Want log_in(Shell& shell, const std::string& password, const std::function<Want(std::string_view)>& deliver) {
-  ScramClient client(&password, nullptr, std::string(18, 'c'));
-  if (deliver(startup) != Want::more_bytes) return shell.want;
-  EXPECT_EQ(shell.take_output(), "R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"sv);
-  std::string data;
-  std::string out;
-  client.start(data);
-  append_sasl_initial_response(out, "SCRAM-SHA-256", data);
-  if (deliver(out) != Want::more_bytes) return shell.want;
-  std::vector<Message> replies = messages(shell.take_output());
-  AuthenticationMessage message;
-  EXPECT_EQ(replies.size(), 1U);
-  EXPECT_EQ(parse_authentication(replies.at(0).body, message), Errc::ok);
-  data.clear();
-  EXPECT_EQ(client.on_server_first(message.data, data).verdict, ScramVerdict::ok);
-  out.clear();
-  append_sasl_response(out, data);
-  if (deliver(out) != Want::authenticated) return shell.want;
-  replies = messages(shell.take_output());
-  EXPECT_EQ(replies.size(), 2U);
-  EXPECT_EQ(parse_authentication(replies.at(0).body, message), Errc::ok);
-  EXPECT_EQ(message.code, AuthenticationCode::sasl_final);
-  EXPECT_EQ(client.on_server_final(message.data).verdict, ScramVerdict::ok);
-  EXPECT_EQ(replies.at(1).body, "\0\0\0\0"sv);
-  return shell.want;
 }
 
 TEST(AcceptMachine, TrustNeedsNothingButAName) {
@@ -233,13 +133,20 @@ TEST(AcceptMachine, EveryStepChangedIsRefused) {
   }
 }
 
-TEST(AcceptMachine, SaslMessagesHaveALimitThatIsCheckedBeforeTheyCome) {
-  for (const bool too_long : {false, true}) {
-    Shell shell;
-    shell.feed(startup);
-    shell.take_output();
-    EXPECT_EQ(shell.feed(too_long ? "p\0\x01\0\x01"sv : "p\0\x01\0\0"sv),
-              too_long ? Want::close : Want::more_bytes);
+TEST(AcceptMachine, MessagesBeforeTheEndOfAuthenticationHaveALimitThatIsCheckedBeforeTheyCome) {
+  for (const AuthMethod method : {AuthMethod::scram_sha_256, AuthMethod::md5}) {
+    for (const bool too_long : {false, true}) {
+      Shell shell{.method = method};
+      shell.feed(startup);
+      shell.take_output();
+      EXPECT_EQ(shell.feed(too_long ? "p\0\0\x04\x01"sv : "p\0\0\x04\0"sv),
+                too_long ? Want::close : Want::more_bytes);
+      if (!too_long) continue;
+      EXPECT_EQ(error_of(shell.output).code, "08P01");
+      EXPECT_EQ(error_of(shell.output).message, method == AuthMethod::md5
+                                                    ? "invalid length of password response"
+                                                    : "invalid length of SASL response");
+    }
   }
 }
 
@@ -279,13 +186,13 @@ TEST(AcceptMachine, CancelRequestsEndWithoutAnAnswer) {
 }
 
 TEST(AcceptMachine, EncryptionRequestsOnceEachAndNothingBehindThem) {
-  expect_refused(ssl_request + startup, "08P01", "received unencrypted data after SSLRequest");
-  expect_refused(gssenc_request + "x", "08P01", "received unencrypted data after GSSENCRequest");
+  expect_refused(ssl_request + startup, "08P01", "received unencrypted data after SSL request");
+  expect_refused(gssenc_request + "x", "08P01", "received unencrypted data after GSSAPI encryption request");
   Shell shell;
   shell.feed(ssl_request);
   EXPECT_EQ(shell.take_output(), "N");
   EXPECT_EQ(shell.feed(ssl_request), Want::close);
-  EXPECT_EQ(error_of(shell.output).message, "more than one SSLRequest");
+  EXPECT_EQ(error_of(shell.output).message, "received more than one SSL request");
 }
 
 TEST(AcceptMachine, StartupMessagesThatAreRefused) {
@@ -295,15 +202,15 @@ TEST(AcceptMachine, StartupMessagesThatAreRefused) {
                  "no PostgreSQL user name specified in startup packet");
   expect_refused(first_packet(0x30000, "user\0a"sv), "08P01", "invalid startup packet layout");
   expect_refused(first_packet(0x20000, "user\0a\0\0"sv), "0A000",
-                 "unsupported frontend protocol 2.0: server supports 3.0 to 3.0");
+                 "unsupported frontend protocol 2.0: server supports 3.0 to 3.2");
   expect_refused(first_packet(0x40001, "user\0a\0\0"sv), "0A000",
-                 "unsupported frontend protocol 4.1: server supports 3.0 to 3.0");
+                 "unsupported frontend protocol 4.1: server supports 3.0 to 3.2");
   expect_refused(first_packet(80877102, "abc"), "08P01", "invalid startup packet layout");
   expect_refused(first_packet(0x30000, "user\0a\0replication\0maybe\0\0"sv), "22023",
-                 "invalid value for parameter \"replication\"");
+                 "invalid value for parameter \"replication\": \"maybe\"");
   for (const std::string value : {"true", "database", "ON", "1", "y"}) {
     expect_refused(first_packet(0x30000, "user\0a\0replication\0"s + value + "\0\0"s), "0A000",
-                   "replication connections are not supported by Tidemark; connect to the server directly");
+                   "replication connections are not supported by Tidemark");
   }
 }
 
@@ -316,21 +223,30 @@ TEST(AcceptMachine, ReplicationOffIsAnOrdinaryConnection) {
   }
 }
 
-TEST(AcceptMachine, NewerMinorVersionsAndOptionsAreNegotiatedDown) {
-  Shell shell{.method = AuthMethod::trust};
-  EXPECT_EQ(shell.feed(first_packet(0x30002, "user\0a\0_pq_.x\0001\0\0"sv)), Want::authenticated);
-  EXPECT_EQ(shell.take_output(), "v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.x\0R\0\0\0\x08\0\0\0\0"sv);
-  Shell newer{.method = AuthMethod::trust};
-  EXPECT_EQ(newer.feed(first_packet(0x3270f, "user\0a\0\0"sv)), Want::authenticated);
-  EXPECT_EQ(newer.take_output(), "v\0\0\0\x0c\0\x03\0\0\0\0\0\0R\0\0\0\x08\0\0\0\0"sv);
+TEST(AcceptMachine, VersionsAreNegotiatedAsPostgreSQL18Does) {
+  const auto answer = [](std::uint32_t version, std::string_view parameters, ProtocolVersion spoken) {
+    Shell shell{.method = AuthMethod::trust};
+    EXPECT_EQ(shell.feed(first_packet(version, parameters)), Want::authenticated);
+    EXPECT_EQ(shell.machine.protocol_version(), spoken);
+    EXPECT_TRUE(shell.output.ends_with("R\0\0\0\x08\0\0\0\0"sv));
+    return shell.output.substr(0, shell.output.size() - 9);
+  };
+  EXPECT_EQ(answer(0x30000, "user\0a\0\0"sv, {3, 0}), "");
+  EXPECT_EQ(answer(0x30001, "user\0a\0\0"sv, {3, 1}), "");
+  EXPECT_EQ(answer(0x30002, "user\0a\0\0"sv, {3, 2}), "");
+  EXPECT_EQ(answer(0x30003, "user\0a\0\0"sv, {3, 2}), "v\0\0\0\x0c\0\x03\0\x02\0\0\0\0"sv);
+  EXPECT_EQ(answer(0x3270f, "user\0a\0\0"sv, {3, 2}), "v\0\0\0\x0c\0\x03\0\x02\0\0\0\0"sv);
+  EXPECT_EQ(answer(0x30000, "user\0a\0_pq_.x\0001\0\0"sv, {3, 0}),
+            "v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.x\0"sv);
+  EXPECT_EQ(answer(0x30002, "_pq_.y\0\0user\0a\0_pq_.x\0001\0\0"sv, {3, 2}),
+            "v\0\0\0\x1a\0\x03\0\x02\0\0\0\x02_pq_.y\0_pq_.x\0"sv);
 }
 
 TEST(AcceptMachine, GarbageGetsAnAnswerThatHelps) {
   for (const auto& [bytes, hint] :
        {std::pair("GET / HTTP/1.1\r\n"sv, "HTTP"), std::pair("POST"sv, "HTTP"),
-        std::pair("\x16\x03\x01\x02\x00\x01"sv, "TLS"), std::pair("PROXY TCP4 "sv, "PROXY"),
-        std::pair("\0\0\0\x07"sv, "another protocol"), std::pair("\0\0\x27\x11"sv, "another protocol"),
-        std::pair("SSH-2.0-x\r\n"sv, "another protocol"),
+        std::pair("PROXY TCP4 "sv, "PROXY"), std::pair("\0\0\0\x07"sv, "another protocol"),
+        std::pair("\0\0\x27\x11"sv, "another protocol"), std::pair("SSH-2.0-x\r\n"sv, "another protocol"),
         std::pair("\xff\xff\xff\xff"sv, "another protocol")}) {
     Shell shell;
     EXPECT_EQ(shell.feed(bytes), Want::close);
@@ -346,7 +262,7 @@ TEST(AcceptMachine, CanBeRefusedFromOutside) {
   EXPECT_EQ(machine.refuse(Sqlstate{"53300"}, "too many clients already", "later", output).want, Want::close);
   EXPECT_EQ(error_of(output).code, "53300");
   EXPECT_EQ(machine.on_bytes(startup, output).want, Want::close);
-  EXPECT_EQ(machine.on_secret(AuthMethod::trust, nullptr, nonce, process_secret, output).want, Want::close)
+  EXPECT_EQ(machine.on_secret({.method = AuthMethod::trust}, output).want, Want::close)
       << "a late secret must not open a closed conversation";
 }
 

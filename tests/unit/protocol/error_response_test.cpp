@@ -21,7 +21,7 @@ TEST(ErrorResponse, BuilderWritesTheManualsFieldsExactly) {
 
 TEST(ErrorResponse, WhatTheBuilderWritesTheParserReads) {
   std::string out;
-  append_error_response(out, {"ERROR", Sqlstate{"40001"}, "message", "detail", "hint"});
+  append_error_response(out, {"ERROR", Sqlstate{"40001"}, "message", "detail", "hint", "Routine"});
   ErrorFields fields;
   ASSERT_EQ(parse_error_fields(std::string_view(out).substr(5), fields), Errc::ok);
   EXPECT_EQ(fields.severity, "ERROR");
@@ -29,6 +29,7 @@ TEST(ErrorResponse, WhatTheBuilderWritesTheParserReads) {
   EXPECT_EQ(fields.message, "message");
   EXPECT_EQ(fields.detail, "detail");
   EXPECT_EQ(fields.hint, "hint");
+  EXPECT_EQ(fields.routine, "Routine");
 }
 
 TEST(ErrorResponse, PrefersTheSeverityThatIsNotLocalizedInEitherOrder) {

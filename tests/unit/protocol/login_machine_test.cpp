@@ -81,7 +81,7 @@ struct ScriptedScramServer {
 
   std::string offer() {
     std::string out;
-    append_authentication_sasl(out, {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"});
+    append_authentication_sasl(out, {"SCRAM-SHA-256"});
     return out;
   }
   std::string first(const std::string& from_client) {
@@ -263,9 +263,9 @@ TEST(LoginMachine, WhatItCannotDoItSays) {
     EXPECT_EQ(login.feed(message('R', body)), Status::failed);
     expect_failure(login, Kind::unsupported_authentication, "28000");
   }
-  Login plus(Credential::plain("pencil"));
-  EXPECT_EQ(plus.feed(message('R', "\0\0\0\x0aSCRAM-SHA-256-PLUS\0\0"sv)), Status::failed);
-  expect_failure(plus, Kind::unsupported_authentication, "28000");
+  Login newer(Credential::plain("pencil"));
+  EXPECT_EQ(newer.feed(message('R', "\0\0\0\x0aOAUTHBEARER\0\0"sv)), Status::failed);
+  expect_failure(newer, Kind::unsupported_authentication, "28000");
   Login without;
   EXPECT_EQ(without.feed(message('R', "\0\0\0\x0aSCRAM-SHA-256\0\0"sv)), Status::failed);
   expect_failure(without, Kind::no_credential, "28000");

@@ -387,6 +387,21 @@ TEST(PipelineTest, SwallowAllKeepsTheOrderAndHidesTheRest) {
   EXPECT_TRUE(pipeline.empty());
 }
 
+TEST(PipelineTest, WhatWasToBeInjectedIsNotGivenWhenAnswersAreSwallowed) {
+  Pipeline pipeline;
+  pipeline.push(Expected::bind, Fate::forward);
+  pipeline.push(Expected::parse, Fate::inject);
+  pipeline.push(Expected::execute, Fate::forward);
+  pipeline.push(Expected::close, Fate::inject);
+  pipeline.push(Expected::sync, Fate::forward);
+  pipeline.swallow_all();
+  EXPECT_EQ(run(pipeline, "2DCZ"), "ssss");
+  EXPECT_TRUE(pipeline.empty());
+  pipeline.push(Expected::parse, Fate::inject);
+  pipeline.swallow_all();
+  EXPECT_TRUE(pipeline.empty());
+}
+
 TEST(PipelineTest, ClearForgetsEverything) {
   Pipeline pipeline;
   pipeline.push(Expected::execute, Fate::forward);

@@ -148,7 +148,7 @@ TEST(ScramServer, ClientFirstMessages) {
   EXPECT_EQ(client_first("n,,n=,r=abc").verdict, ScramVerdict::ok);
   EXPECT_EQ(client_first("y,,n=anybody,r=abc").verdict, ScramVerdict::ok);
   EXPECT_EQ(client_first("n,,n=,r=abc,x=ext,y=more").verdict, ScramVerdict::ok);
-  EXPECT_EQ(client_first("p=tls-server-end-point,,n=,r=abc").verdict, ScramVerdict::unsupported);
+  EXPECT_EQ(client_first("p=tls-server-end-point,,n=,r=abc").verdict, ScramVerdict::malformed);
   EXPECT_EQ(client_first("n,a=root,n=,r=abc").verdict, ScramVerdict::unsupported);
   EXPECT_EQ(client_first("n,,m=ext,n=,r=abc").verdict, ScramVerdict::unsupported);
   for (const std::string_view text :

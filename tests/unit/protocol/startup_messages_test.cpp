@@ -129,35 +129,20 @@ TEST(StartupMessageBuilder, WritesVersion30AndSkipsEmptyNames) {
 
 TEST(NegotiateProtocolVersion, CarriesTheWholeVersionNumber) {
   std::string out;
-  append_negotiate_protocol_version(out, {"_pq_.a"});
+  append_negotiate_protocol_version(out, {3, 0}, {"_pq_.a"});
   EXPECT_EQ(out, "v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.a\0"sv);
 }
 
-TEST(Options, AllFormsOfASetting) {
-  const OptionsResult result =
-      parse_options(" -c geqo=off\t-cwork_mem=4MB  --search-path=a,b --x=\n-c y=1=2 ");
-  EXPECT_EQ(result.error, "");
-  EXPECT_EQ(
-      result.settings,
-      (ParameterList{{"geqo", "off"}, {"work_mem", "4MB"}, {"search_path", "a,b"}, {"x", ""}, {"y", "1=2"}}));
+TEST(CancelKeyLength, Is32BytesFrom32On) {
+  EXPECT_EQ(cancel_key_length({3, 0}), 4U);
+  EXPECT_EQ(cancel_key_length({3, 1}), 4U);
+  EXPECT_EQ(cancel_key_length({3, 2}), 32U);
 }
 
-TEST(Options, BackslashTakesTheNextCharacter) {
-  const OptionsResult result = parse_options(R"(-c a=x\ y -c b=\\z -c c=\)");
-  EXPECT_EQ(result.error, "");
-  EXPECT_EQ(result.settings, (ParameterList{{"a", "x y"}, {"b", "\\z"}, {"c", ""}}));
-}
-
-TEST(Options, NothingIsNothingAndTheLastValueWins) {
-  EXPECT_TRUE(parse_options("").settings.empty());
-  EXPECT_EQ(parse_options("").error, "");
-  EXPECT_EQ(parse_options("--a=1 --a=2").settings, (ParameterList{{"a", "2"}}));
-}
-
-TEST(Options, OtherSwitchesAndIncompleteSettingsAreErrors) {
-  for (const auto text : {"-c", "-c geqo", "--geqo", "--", "-", "-e", "geqo=off", "-c =x", "--=x", "-B 10"}) {
-    EXPECT_NE(parse_options(text).error, "") << text;
-  }
+TEST(SslRequestBuilder, ExactBytes) {
+  std::string out;
+  append_ssl_request(out);
+  EXPECT_EQ(out, "\0\0\0\x08\x04\xd2\x16\x2f"sv);
 }
 
 }  // namespace

@@ -116,6 +116,37 @@ TEST(UnitTest, EverySplitOfTheBytesGivesTheSame) {
   }
 }
 
+TEST(UnitTest, AMessageTooLongForItsKindIsNone) {
+  // PostgreSQL's limit counts the length field and the body (PQ_SMALL_MESSAGE_LIMIT).
+  const std::string longest(9'996, 'x');
+  for (const char type : "CDEHSX"sv) {
+    Unit unit;
+    EXPECT_NE(unit.scan(message(type, longest)), End::invalid) << type;
+    unit.clear();
+    EXPECT_EQ(unit.scan(message('P') + message(type, longest + 'x').substr(0, 5)), End::invalid) << type;
+    EXPECT_EQ(types_of(unit), "P");
+  }
+  for (const char type : "QPBFdcf"sv) {
+    Unit unit;
+    EXPECT_NE(unit.scan(message(type, longest + 'x')), End::invalid) << type;
+  }
+}
+
+TEST(UnitTest, IsCutBeforeAMessage) {
+  const std::string bytes = message('P', "abc") + message('B') + message('E') + message('S');
+  Unit unit;
+  ASSERT_EQ(unit.scan(bytes), End::sync);
+  unit.cut(4);
+  EXPECT_EQ(unit.end, End::sync) << "there is no fifth one";
+  unit.cut(1);
+  EXPECT_EQ(unit.end, End::partial);
+  EXPECT_EQ(types_of(unit), "P");
+  EXPECT_EQ(unit.size, 8U);
+  unit.clear();
+  EXPECT_EQ(unit.scan(std::string_view(bytes).substr(8)), End::sync);
+  EXPECT_EQ(types_of(unit), "BES");
+}
+
 TEST(UnitTest, KnowsEveryFrontendMessageAndNoOther) {
   for (int type = 0; type < 256; ++type) {
     Unit unit;

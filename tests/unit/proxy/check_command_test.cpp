@@ -50,10 +50,10 @@ TEST_F(CheckCommand, PrintsEveryMistakeInOrderAndFails) {
 }
 
 TEST_F(CheckCommand, AWarningIsNoFailure) {
-  EXPECT_EQ(
-      check("cluster.nodes = [\"a:5432\"]\nauth.method = \"trust\"\ncluster.on_lost_write = \"warn\"\n"), 0);
+  EXPECT_EQ(check("cluster.nodes = [\"a:5432\"]\nauth.method = \"trust\"\ncluster.failover_hold = \"1ms\"\n"),
+            0);
   EXPECT_EQ(out_.str(), path_.string() + ": OK\n");
-  EXPECT_THAT(err_.str(), ::testing::HasSubstr(":3:9: warning: "));
+  EXPECT_THAT(err_.str(), ::testing::HasSubstr(":3:25: warning: "));
 }
 
 TEST_F(CheckCommand, AMissingFileIsAnError) {

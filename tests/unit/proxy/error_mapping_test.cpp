@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pools/login_breaker.hpp"
 #include "protocol/error_response.hpp"
 
 namespace tidemark::proxy {
@@ -20,6 +21,8 @@ TEST(ErrorMappingTest, EveryFailureHasItsCode) {
   // The codes that the documentation promises to clients; drivers decide by them whether to try again.
   const Case cases[] = {
       {Failure::no_primary, "57P03"},
+      {Failure::idle_session, "57P05"},
+      {Failure::idle_in_transaction, "25P03"},
       {Failure::no_node, "57P03"},
       {Failure::no_eligible_replica, "57P03"},
       {Failure::queue_timeout, "53300"},
@@ -95,22 +98,31 @@ TEST(ErrorMappingTest, OurOwnLoginFailures) {
   for (const Kind kind : {Kind::no_credential, Kind::unsupported_authentication}) {
     failure.kind = kind;
     EXPECT_EQ(describe(failure).code.text(), "28000");
-    EXPECT_FALSE(is_passing(failure)) << "trying again gives the same";
+    EXPECT_FALSE(pools::is_passing(failure)) << "trying again gives the same";
   }
   failure.kind = Kind::protocol_violation;
   EXPECT_EQ(describe(failure).code.text(), "08006");
-  EXPECT_TRUE(is_passing(failure)) << "connection refused, a time-out, a node that went away";
+  EXPECT_TRUE(pools::is_passing(failure)) << "connection refused, a time-out, a node that went away";
 }
 
 TEST(ErrorMappingTest, WhatPassesByItself) {
   for (const auto code : {protocol::Sqlstate{"57P03"}, protocol::Sqlstate{"57P01"},
                           protocol::Sqlstate{"53300"}, protocol::Sqlstate{"08006"}}) {
-    EXPECT_TRUE(is_passing(server_error(code, "x"))) << code;
+    EXPECT_TRUE(pools::is_passing(server_error(code, "x"))) << code;
   }
   for (const auto code : {protocol::Sqlstate{"3D000"}, protocol::Sqlstate{"28P01"},
                           protocol::Sqlstate{"28000"}, protocol::Sqlstate{"42501"}}) {
-    EXPECT_FALSE(is_passing(server_error(code, "x"))) << code;
+    EXPECT_FALSE(pools::is_passing(server_error(code, "x"))) << code;
   }
+}
+
+TEST(ErrorMappingTest, OnlyWhatIsAboutTheSessionEndsIt) {
+  EXPECT_TRUE(ends_session("25P03"));
+  EXPECT_TRUE(ends_session("25P04"));
+  // The server's own end, a conflict of its recovery, and an idle connection, which need not be the
+  // session's.
+  for (const auto* code : {"57P01", "57P02", "57P03", "57P04", "57P05", "40001", "XX000"})
+    EXPECT_FALSE(ends_session(code)) << code;
 }
 
 }  // namespace

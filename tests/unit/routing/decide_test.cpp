@@ -43,16 +43,16 @@ class Decide : public testing::Test {
 
 TEST_F(Decide, VouchingForAPinnedReplicaCountsFromTheLaterOfSendingAndObservation) {
   const ClusterView view = ClusterBuilder().primary(100).replica(100, 5).build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{kB, 1, at_ms(8), at_ms(7)}};
   EXPECT_EQ(read(view).reason, Reason::pinned);
   EXPECT_EQ(read(view).vouched_until, at_ms(7));
-  session_.last_replica->sent_at = at_ms(2);
+  session_.shown.front().sent_at = at_ms(2);
   EXPECT_EQ(read(view).vouched_until, at_ms(5));
 }
 
 TEST_F(Decide, AnExplicitFloorIsVouchedForByTheObservationOnly) {
   const ClusterView view = ClusterBuilder().primary(100).replica(100, 5).build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{kB, 1, at_ms(8), at_ms(7)}};
   session_.written = known(100);
   const Decision decision = read(view);
   EXPECT_EQ(decision.reason, Reason::floor_reached);
@@ -69,11 +69,11 @@ TEST_F(Decide, WithoutAFloorEveryConnectionWillDo) {
 TEST_F(Decide, ARestartedReplicaIsLeftUntilThePrimaryHasBeenAsked) {
   const ClusterView view =
       ClusterBuilder().primary(300).replica(100, 9).with([](NodeState& n) { n.incarnation = 2; }).build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{kB, 1, at_ms(8), at_ms(7)}};
   EXPECT_EQ(read(view).kind, Kind::wait_for_position);
   EXPECT_EQ(read(view).deadline, at_ms(15));
   EXPECT_EQ(read(view, 15).reason, Reason::fallback_position);
-  session_.last_replica.reset();
+  session_.shown.clear();
   session_.seen = known(300);
   EXPECT_EQ(read(view).kind, Kind::wait_for_replay) << "back in the past: position 100 of 300";
   session_.seen = known(100);
@@ -83,7 +83,7 @@ TEST_F(Decide, ARestartedReplicaIsLeftUntilThePrimaryHasBeenAsked) {
 TEST_F(Decide, MovesOnlyToAReplicaThatHasWhatTheOldOneCanHaveShown) {
   ClusterView view = ClusterBuilder().primary(300).replica(200, 9).replica(200, 9).build();
   pin_to(view, kC);
-  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{kB, 1, at_ms(8), at_ms(7)}};
   EXPECT_EQ(read(view).node, kC) << "its own replica is back and has all";
   EXPECT_EQ(read(view).reason, Reason::moved);
   EXPECT_EQ(read(view).vouched_until, at_ms(9));
@@ -91,7 +91,7 @@ TEST_F(Decide, MovesOnlyToAReplicaThatHasWhatTheOldOneCanHaveShown) {
   EXPECT_EQ(read(view).node, kB);
   EXPECT_EQ(read(view).reason, Reason::pinned);
   view.nodes[2].position = {200};
-  session_.last_replica->at = at_ms(10);
+  session_.shown.front().at = at_ms(10);
   EXPECT_EQ(read(view).node, kB) << "what it showed at 10 is not bounded by a position asked for at 9";
 }
 
@@ -102,13 +102,13 @@ TEST_F(Decide, AReplicaThatDiedIsLeftWithItsLastPositionAsTheFloor) {
                          .with([](NodeState& n) { n.fault = NodeFault::unreachable; })
                          .replica(199, 9)
                          .build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{kB, 1, at_ms(8), at_ms(7)}};
   EXPECT_EQ(read(view).kind, Kind::wait_for_replay);
   EXPECT_EQ(read(view).node, kC) << "the one worth asking";
   view.nodes[2].position = {200};
   EXPECT_EQ(read(view).node, kC);
   EXPECT_EQ(read(view).reason, Reason::moved);
-  session_.last_replica->at = at_ms(10);
+  session_.shown.front().at = at_ms(10);
   EXPECT_EQ(read(view).kind, Kind::wait_for_position) << "nobody knows what it showed last";
 }
 
@@ -118,7 +118,7 @@ TEST_F(Decide, APromotedReplicasFloorIsItsPositionOnTheNewTimeline) {
   view.primary = NodeId{0};
   view.nodes[0].role = NodeRole::primary;
   for (NodeState& node : view.nodes) node.timeline = {2};
-  session_.last_replica = LastReplica{NodeId{0}, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{NodeId{0}, 1, at_ms(8), at_ms(7)}};
   EXPECT_EQ(read(view).kind, Kind::wait_for_replay);
   view.nodes[1].position = {300};
   EXPECT_EQ(read(view).node, kB);
@@ -134,13 +134,13 @@ TEST_F(Decide, AReplicaLeftBehindOnAnOldTimelineBoundsNothing) {
                          .build();
   view.timeline = {2};
   view.nodes[0].timeline = view.nodes[2].timeline = {2};
-  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{kB, 1, at_ms(8), at_ms(7)}};
   EXPECT_EQ(read(view).kind, Kind::wait_for_position);
 }
 
 TEST_F(Decide, AFloorNotReachedAtTheLastReplicaAsksThatReplica) {
   ClusterView view = ClusterBuilder().primary(300).replica(200, 5).replica(300, 5).build();
-  session_.last_replica = LastReplica{kB, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{kB, 1, at_ms(8), at_ms(7)}};
   session_.written = known(250);
   const Decision decision = read(view);
   EXPECT_EQ(decision.kind, Kind::wait_for_replay);
@@ -156,14 +156,14 @@ TEST_F(Decide, StaysRatherThanMovesWhenItsOwnReplicaIsBehind) {
   pin_to(view, NodeId{3});
   session_.written = known(300);
   const NodeId other = read(view).node == kB ? kC : kB;
-  session_.last_replica = LastReplica{other, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{other, 1, at_ms(8), at_ms(7)}};
   EXPECT_EQ(read(view).node, other) << "although the third has the better bid";
   EXPECT_EQ(read(view).reason, Reason::floor_reached);
 }
 
 TEST_F(Decide, ALastReplicaThatIsNotInTheViewIsUnknown) {
   const ClusterView view = ClusterBuilder().primary(300).replica(300).build();
-  session_.last_replica = LastReplica{NodeId{9}, 1, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{NodeId{9}, 1, at_ms(8), at_ms(7)}};
   EXPECT_EQ(read(view).kind, Kind::wait_for_position);
 }
 
@@ -171,7 +171,7 @@ TEST_F(Decide, ReadYourWritesAloneDoesNotCareWhereItReadLast) {
   const ClusterView view = ClusterBuilder().primary(300).replica(300).replica(300).build();
   session_.level = ConsistencyLevel::read_your_writes;
   pin_to(view, kC);
-  session_.last_replica = LastReplica{kB, 9, at_ms(8), at_ms(7)};
+  session_.shown = {LastReplica{kB, 9, at_ms(8), at_ms(7)}};
   session_.seen = pending();
   EXPECT_EQ(read(view).node, kC);
   EXPECT_EQ(read(view).reason, Reason::no_floor);
@@ -217,6 +217,41 @@ TEST_F(Decide, WaitingForReplayAsksAReplicaThatIsSilentRatherThanThePrimary) {
   EXPECT_EQ(read(view, 5000).node, kB);
 }
 
+TEST_F(Decide, AReplicaKnownToTrailForLongerThanTheWaitIsNotWaitedFor) {
+  ClusterView view = ClusterBuilder().primary(300).replica(200, 9).build();
+  session_.written = known(300);
+  session_.written.raised_at = at_ms(8);
+  view.nodes[1].behind_for = std::chrono::milliseconds(7);  // there at 15: in time
+  EXPECT_EQ(read(view, 10).kind, Kind::wait_for_replay);
+  view.nodes[1].behind_for = std::chrono::milliseconds(8);
+  EXPECT_EQ(read(view, 10).node, kPrimary);
+  EXPECT_EQ(read(view, 10).reason, Reason::fallback_behind);
+  session_.written.raised_at = at_ms(2);
+  EXPECT_EQ(read(view, 10).kind, Kind::wait_for_replay) << "it has had most of that time already";
+  policy_.fallback = Fallback::error;
+  session_.written.raised_at = at_ms(8);
+  EXPECT_EQ(read(view, 10).kind, Kind::wait_for_replay) << "the primary is not to be used";
+}
+
+TEST_F(Decide, APositionIsNotAskedForThatNoReplicaCanReachInTime) {
+  ClusterView view = ClusterBuilder().primary(300).replica(200, 9).build();
+  session_.level = ConsistencyLevel::strong;
+  session_.strong = pending();
+  session_.strong.raised_at = at_ms(10);
+  EXPECT_EQ(read(view, 10).kind, Kind::wait_for_position);
+  view.nodes[1].behind_for = std::chrono::milliseconds(20);
+  EXPECT_EQ(read(view, 10).node, kPrimary);
+  EXPECT_EQ(read(view, 10).reason, Reason::fallback_behind);
+}
+
+TEST_F(Decide, OneReplicaThatMayGetThereIsWaitedFor) {
+  ClusterView view = ClusterBuilder().primary(300).replica(200, 9).replica(200, 9).build();
+  session_.written = known(300);
+  session_.written.raised_at = at_ms(8);
+  view.nodes[1].behind_for = std::chrono::milliseconds(200);
+  EXPECT_EQ(read(view, 10).kind, Kind::wait_for_replay);
+}
+
 TEST_F(Decide, ReasonsHaveNamesOfTheirOwn) {
   std::set<std::string_view> names;
   for (int value = 0; value < static_cast<int>(Reason::count); ++value) {
@@ -238,6 +273,8 @@ class Chaos {
     ClusterView view;
     view.system_identifier = kSystem;
     view.timeline = {static_cast<std::uint32_t>(1 + below(2))};
+    if (view.timeline.value == 2 && one_in(2))
+      view.history = TimelineHistory({{{1}, {below(10)}, one_in(2)}});
     const std::uint64_t size = 1 + below(6);
     for (std::uint64_t i = 0; i < size; ++i) {
       NodeState node;
@@ -252,6 +289,11 @@ class Chaos {
       node.position = {below(10)};
       node.observed_at = time();
       node.lag_time = std::chrono::seconds(below(13));
+      node.lag_bytes = {below(4)};
+      node.lagging = one_in(10);
+      node.fresh_at = time();
+      if (one_in(3)) node.behind_for = std::chrono::milliseconds(below(10));
+      if (node.incarnation == 2) node.past = {1, kSystem, {1}, {below(10)}, time()};
       if (node.role == NodeRole::primary && node.fault == NodeFault::none && !view.primary)
         view.primary = node.id;
       view.nodes.push_back(node);
@@ -270,9 +312,12 @@ class Chaos {
     session.level = static_cast<ConsistencyLevel>(below(7));
     session.written = floor();
     session.seen = floor();
-    if (one_in(2))
-      session.last_replica =
-          LastReplica{NodeId{static_cast<std::uint16_t>(below(7))}, 1 + below(2), time(), time()};
+    if (one_in(4)) session.required = floor();
+    if (session.level == ConsistencyLevel::strong) session.strong = floor();
+    session.max_staleness.time = std::chrono::milliseconds(below(20));
+    if (one_in(3)) session.max_staleness.bytes = below(4);
+    while (one_in(2) && session.shown.size() < 3)
+      session.shown.push_back({NodeId{static_cast<std::uint16_t>(below(7))}, 1 + below(2), time(), time()});
     session.user_key = random_();
     session.arrived = time();
     return session;
@@ -289,29 +334,51 @@ class Chaos {
   std::mt19937_64 random_;
 };
 
+/// Whether `node` has all that stands before `required`, which may be of an ancestor of the view's timeline.
+bool has(const ClusterView& view, const NodeState& node, const WalPosition& required) {
+  if (node.timeline != view.timeline || node.position < required.lsn) return false;
+  if (required.timeline == view.timeline) return true;
+  for (const TimelineSwitch& ancestor : view.history.ancestors()) {
+    if (ancestor.timeline == required.timeline) return required.lsn <= ancestor.end;
+  }
+  return false;
+}
+
 /// The floors again, from their definitions and not from decide()'s own steps.
-void expect_covered(const ClusterView& view, const SessionContext& session, const Decision& decision) {
+void expect_covered(const ClusterView& view, const SessionContext& session, const Decision& decision,
+                    TimePoint now) {
   const NodeState& node = view.node(decision.node);
   const auto covered = [&](const Floor& floor) {
     if (floor.kind == Floor::Kind::none) return;
     ASSERT_EQ(floor.kind, Floor::Kind::known);
-    ASSERT_TRUE(contains(view.position(node), floor.position));
+    ASSERT_TRUE(has(view, node, floor.position));
     ASSERT_LE(decision.vouched_until, node.observed_at);
   };
+  if (session.level == ConsistencyLevel::bounded_staleness) {
+    ASSERT_LE(now - node.fresh_at, session.max_staleness.time);
+    ASSERT_LE(node.lag_bytes.bytes, session.max_staleness.bytes.value_or(UINT64_MAX));
+    ASSERT_LE(decision.vouched_until, node.observed_at);
+  }
+  if (session.level == ConsistencyLevel::strong) covered(session.strong);
   if (requires_own_writes(session.level)) covered(session.written);
+  if (requires_own_writes(session.level) || requires_monotonic(session.level)) covered(session.required);
   if (!requires_monotonic(session.level)) return;
   covered(session.seen);
-  if (!session.last_replica) return;
-  const LastReplica& last = *session.last_replica;
-  ASSERT_LT(index(last.node), view.nodes.size());
-  ASSERT_EQ(view.node(last.node).incarnation, last.incarnation);
-  if (decision.node == last.node) {
-    ASSERT_LE(decision.vouched_until, std::max(last.sent_at, node.observed_at));
-    return;
+  for (const LastReplica& last : session.shown) {
+    ASSERT_LT(index(last.node), view.nodes.size());
+    const NodeState& left = view.node(last.node);
+    if (decision.node == last.node && left.incarnation == last.incarnation) {
+      ASSERT_LE(decision.vouched_until, std::max(last.sent_at, node.observed_at));
+      continue;
+    }
+    const bool same_life = left.incarnation == last.incarnation;
+    ASSERT_TRUE(same_life || left.past.incarnation == last.incarnation);
+    ASSERT_GE(same_life ? left.observed_at : left.past.observed_at, last.at);
+    ASSERT_TRUE(
+        has(view, node,
+            same_life ? view.position(left) : WalPosition{kSystem, left.past.timeline, left.past.position}));
+    ASSERT_LE(decision.vouched_until, node.observed_at);
   }
-  ASSERT_GE(view.node(last.node).observed_at, last.at);
-  ASSERT_TRUE(contains(view.position(node), view.position(view.node(last.node))));
-  ASSERT_LE(decision.vouched_until, node.observed_at);
 }
 
 TEST(DecideProperties, HoldInRandomClusters) {
@@ -336,7 +403,7 @@ TEST(DecideProperties, HoldInRandomClusters) {
         ASSERT_EQ(exclusion(policy, view.node(decision.node), now), Exclusion::none);
         ++at_replicas;
         moved += decision.reason == Reason::moved ? 1 : 0;
-        ASSERT_NO_FATAL_FAILURE(expect_covered(view, session, decision));
+        ASSERT_NO_FATAL_FAILURE(expect_covered(view, session, decision, now));
         break;
       case Kind::wait_for_position:
       case Kind::wait_for_replay:
@@ -346,7 +413,7 @@ TEST(DecideProperties, HoldInRandomClusters) {
         ASSERT_LE(decision.deadline, session.arrived + 100 * policy.replica_wait);
         break;
       case Kind::wait_for_primary:
-        ASSERT_EQ(view.primary, std::nullopt);
+        ASSERT_TRUE(view.primary == std::nullopt || decision.reason == Reason::newer_timeline);
         break;
       case Kind::reject:
         ASSERT_EQ(policy.fallback, Fallback::error);

@@ -123,6 +123,18 @@ NodeState read_node(const toml::table& table, std::size_t number) {
   node.incarnation = keys.get<std::uint64_t>("incarnation", 1);
   node.observed_at = keys.time("observed_ms", 0);
   node.lag_time = std::chrono::milliseconds(keys.get<std::int64_t>("lag_ms", 0));
+  node.lag_bytes = {keys.get<std::uint64_t>("lag_bytes", 0)};
+  node.lagging = keys.get("lagging", false);
+  node.drained = keys.get("drained", false);
+  node.fresh_at = keys.time("fresh_ms", 0);
+  node.behind_for = std::chrono::milliseconds(keys.get<std::int64_t>("behind_ms", 0));
+  if (const toml::table* life = keys.table("past")) {
+    Keys past(*life);
+    const WalPosition had = position_of(past.text("position", "0/0"));
+    node.past = {past.get<std::uint64_t>("incarnation", 1), kSystem, had.timeline, had.lsn,
+                 past.time("observed_ms", 0)};
+    past.done();
+  }
   keys.done();
   return node;
 }
@@ -137,7 +149,18 @@ Cluster read_cluster(Keys& file) {
     policy.done();
   }
   cluster.view.system_identifier = kSystem;
+  cluster.view.paused = file.get("paused", false);
   cluster.view.timeline = {file.get<std::uint32_t>("timeline", 1)};
+  if (const toml::array* ancestors = file.array("history")) {
+    std::vector<TimelineSwitch> known;
+    for (const toml::node& each : *ancestors) {
+      Keys ancestor(*each.as_table());
+      const WalPosition end = position_of(ancestor.text("end"));
+      known.push_back({end.timeline, end.lsn, ancestor.get("exact", true)});
+      ancestor.done();
+    }
+    cluster.view.history = TimelineHistory(std::move(known));
+  }
   for (const toml::node& node : *file.array("node")) {
     cluster.view.nodes.push_back(read_node(*node.as_table(), cluster.view.nodes.size()));
   }
@@ -154,13 +177,23 @@ SessionContext read_session(Keys& keys, const Cluster& cluster) {
   session.level = *parsed;
   session.written = floor_of(keys.text("written"));
   session.seen = floor_of(keys.text("seen"));
+  session.required = floor_of(keys.text("required"));
+  session.strong = floor_of(keys.text("strong"));
+  for (Floor* floor : {&session.written, &session.seen, &session.required, &session.strong})
+    floor->raised_at = keys.time("raised_ms", 0);
+  session.max_staleness.time = std::chrono::milliseconds(keys.get<std::int64_t>("max_staleness_ms", 1000));
+  if (keys.has("max_staleness_bytes"))
+    session.max_staleness.bytes = keys.get<std::uint64_t>("max_staleness_bytes", 0);
   session.arrived = keys.time("arrived_ms", 10);
-  if (const toml::table* table = keys.table("last")) {
-    Keys last(*table);
-    session.last_replica =
-        LastReplica{cluster.find(last.text("node")), last.get<std::uint64_t>("incarnation", 1),
-                    last.time("at_ms", 0), last.time("sent_at_ms", 0)};
+  const auto add_last = [&](const toml::table& table) {
+    Keys last(table);
+    session.shown.push_back({cluster.find(last.text("node")), last.get<std::uint64_t>("incarnation", 1),
+                             last.time("at_ms", 0), last.time("sent_at_ms", 0)});
     last.done();
+  };
+  if (const toml::table* table = keys.table("last")) add_last(*table);
+  if (const toml::array* several = keys.array("lasts")) {
+    for (const toml::node& each : *several) add_last(*each.as_table());
   }
   return session;
 }
@@ -169,7 +202,8 @@ void run_case(const toml::table& table, const Cluster& cluster) {
   Keys keys(table);
   SCOPED_TRACE(keys.text("name"));
   SessionContext session = read_session(keys, cluster);
-  const StatementContext statement{keys.text("statement", "read") == "read", keys.get("primary_only", false)};
+  const StatementContext statement{keys.text("statement", "read") == "read", keys.get("primary_only", false),
+                                   keys.get("of_node", false)};
   const TimePoint now = keys.time("now_ms", 10);
   const Decision::Kind kind = named(kKinds, keys.text("expect", "send"));
   const std::string reason = keys.text("reason");

@@ -24,7 +24,9 @@ TEST(Eligibility, EveryFaultExcludesByItsName) {
       {NodeFault::other_cluster, Exclusion::other_cluster},
       {NodeFault::older_timeline, Exclusion::older_timeline},
       {NodeFault::duplicate_primary, Exclusion::duplicate_primary},
-      {NodeFault::not_following, Exclusion::not_following}};
+      {NodeFault::not_following, Exclusion::not_following},
+      {NodeFault::not_named, Exclusion::not_named},
+      {NodeFault::removed, Exclusion::removed}};
   for (const auto& [fault, expected] : faults) {
     NodeState node = healthy();
     node.fault = fault;

@@ -13,7 +13,7 @@ namespace tidemark::routing {
 namespace {
 
 FunctionKind kind_of(std::string_view name) {
-  return built_in_function(name, WordHash::of(name));
+  return built_in_function(name, WordKey::of(name));
 }
 
 // From a live PostgreSQL 15: name, whether any overload is volatile.
@@ -50,8 +50,10 @@ TEST(SafeFunctions, TheHarmlessListHoldsOnlyVolatileFunctions) {
 }
 
 TEST(SafeFunctions, EveryNameIsFoundAsWhatItIsListed) {
-  for (const FunctionKind kind : {FunctionKind::non_volatile, FunctionKind::harmless,
-                                  FunctionKind::session_state, FunctionKind::primary_only}) {
+  for (const FunctionKind kind :
+       {FunctionKind::non_volatile, FunctionKind::harmless, FunctionKind::syntax, FunctionKind::primary_only,
+        FunctionKind::set_config, FunctionKind::setting, FunctionKind::advisory_lock, FunctionKind::unaskable,
+        FunctionKind::ends_state, FunctionKind::sequence_state}) {
     const auto names = built_in_names(kind);
     ASSERT_FALSE(names.empty());
     EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
@@ -62,6 +64,15 @@ TEST(SafeFunctions, EveryNameIsFoundAsWhatItIsListed) {
       EXPECT_EQ(kind_of(upper), kind) << upper;
     }
   }
+}
+
+TEST(SafeFunctions, NamesOfTheListAreKnownByTheirStoredForm) {
+  EXPECT_TRUE(is_listed_function("lower"));
+  EXPECT_TRUE(is_listed_function("random"));
+  EXPECT_FALSE(is_listed_function("Lower"));
+  EXPECT_FALSE(is_listed_function("my_function"));
+  EXPECT_FALSE(is_listed_function("pg\x7fsleep"));
+  EXPECT_FALSE(is_listed_function(""));
 }
 
 TEST(SafeFunctions, WhatWritesOrDependsOnTheSessionIsNotSafe) {

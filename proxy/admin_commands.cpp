@@ -19,6 +19,9 @@ constexpr auto kHelp = std::to_array<AdminHelp>({
     {"SHOW POOLS", "server connections by node, database and user, and who waits for one"},
     {"SHOW CLIENTS", "client connections, what they do and where"},
     {"SHOW SERVERS", "server connections"},
+    {"SHOW REPLICATION", "who follows whom, by how many bytes and seconds, and whether synchronously"},
+    {"SHOW SLOTS", "replication slots, and what they retain"},
+    {"SHOW ALERTS", "what is wrong with replication now, since when, and what to do"},
     {"SHOW STATE", "the proxy as a whole; SHOW LISTS is the same"},
     {"SHOW CONFIG", "every key of the configuration, as the file now says it"},
     {"RELOAD", "reads the configuration file again, as SIGHUP does"},
@@ -41,7 +44,10 @@ constexpr auto kShows = std::to_array<Name>({{"help", Kind::show_help},
                                              {"servers", Kind::show_servers},
                                              {"state", Kind::show_state},
                                              {"lists", Kind::show_state},
-                                             {"config", Kind::show_config}});
+                                             {"config", Kind::show_config},
+                                             {"alerts", Kind::show_alerts},
+                                             {"replication", Kind::show_replication},
+                                             {"slots", Kind::show_slots}});
 constexpr auto kOthers =
     std::to_array<Name>({{"reload", Kind::reload}, {"pause", Kind::pause}, {"resume", Kind::resume}});
 /// What drivers set when they connect, whatever is at the other end.

@@ -23,6 +23,9 @@ struct AdminCommand {
     show_servers,
     show_state,
     show_config,
+    show_alerts,
+    show_replication,
+    show_slots,
     reload,
     pause,
     resume,
@@ -33,7 +36,7 @@ struct AdminCommand {
   std::string argument;
 
   /// Whoever may look may give it, whoever is not an admin.
-  [[nodiscard]] bool only_shows() const { return kind <= Kind::show_config; }
+  [[nodiscard]] bool only_shows() const { return kind <= Kind::show_slots; }
   friend bool operator==(const AdminCommand&, const AdminCommand&) = default;
 };
 

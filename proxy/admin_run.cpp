@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "proxy/admin_control.hpp"
+#include "proxy/admin_replication_tables.hpp"
 #include "proxy/admin_session.hpp"
 #include "proxy/state_tracker.hpp"
 #include "proxy/worker.hpp"
@@ -35,6 +36,7 @@ void AdminSession::run(const AdminCommand& command) {
                  "Name the user in admin.users of the proxy's configuration, and restart the proxy."});
   }
   const auto& view = worker_.view();
+  const auto now = pools::Reactor::Clock::now();
   switch (command.kind) {
     case Kind::empty:
       return finish({});
@@ -45,8 +47,7 @@ void AdminSession::run(const AdminCommand& command) {
     case Kind::show_version:
       return finish(command.kind, version_rows());
     case Kind::show_nodes:
-      return finish(command.kind,
-                    node_rows(view, worker_.shared().config.routing, pools::Reactor::Clock::now()));
+      return finish(command.kind, node_rows(view, worker_.shared().config.routing, now));
     case Kind::show_pools:
       return gather(Detail::all, [this, kind = command.kind](const auto& workers) {
         finish(kind, pool_rows(worker_.view(), workers));
@@ -65,6 +66,12 @@ void AdminSession::run(const AdminCommand& command) {
       });
     case Kind::show_config:
       return show_config();
+    case Kind::show_alerts:
+      return finish(command.kind, alert_rows(*worker_.shared().admin.replication->load(), now));
+    case Kind::show_replication:
+      return finish(command.kind, replication_rows(*worker_.shared().admin.replication->load()));
+    case Kind::show_slots:
+      return finish(command.kind, slot_rows(*worker_.shared().admin.replication->load(), now));
     case Kind::reload:
       return reload();
     case Kind::pause:

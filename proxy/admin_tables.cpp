@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "proxy/admin_replication_tables.hpp"
 #include "proxy/state_tracker.hpp"
 #include "routing/eligibility.hpp"
 
@@ -93,6 +94,12 @@ std::span<const std::string_view> admin_columns(Kind kind) {
       return kStateColumns;
     case Kind::show_config:
       return kConfigColumns;
+    case Kind::show_alerts:
+      return kAlertColumns;
+    case Kind::show_replication:
+      return kStandbyColumns;
+    case Kind::show_slots:
+      return kSlotColumns;
     case Kind::empty:
     case Kind::mistake:
     case Kind::set:

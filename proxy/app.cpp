@@ -165,6 +165,7 @@ int run_app(const std::filesystem::path& file, config::LoadResult loaded) {
     EventLog::reloaded(outcome);
     return outcome;
   };
+  admin.replication = &replication.health();
   admin.reload = [&](std::function<void(const Reloader::Outcome&)> answer) {
     boost::asio::post(io, [&reload, answer = std::move(answer)] { answer(reload()); });
   };

@@ -6,6 +6,34 @@ namespace tidemark::proxy {
 
 using protocol::Sqlstate;
 
+namespace {
+
+std::string fenced(const std::string& why) {
+  return why.empty() ? why : " Its node is fenced: " + why + ".";
+}
+
+}  // namespace
+
+std::string_view fence_reason(routing::NodeFault fault) {
+  switch (fault) {
+    case routing::NodeFault::older_timeline:
+      return "another node is on a newer timeline (older_timeline)";
+    case routing::NodeFault::duplicate_primary:
+      return "another writable node is on the same timeline (duplicate_primary)";
+    case routing::NodeFault::other_cluster:
+      return "its data is of another cluster (other_cluster)";
+    case routing::NodeFault::not_named:
+      return "the authority names another primary (not_named)";
+    case routing::NodeFault::removed:
+      return "the authority does not list it any more (removed)";
+    case routing::NodeFault::none:
+    case routing::NodeFault::unreachable:
+    case routing::NodeFault::not_following:
+      break;
+  }
+  return "it is not the primary any more";
+}
+
 ClientError describe(Failure failure, std::string_view subject) {
   const std::string name(subject);
   switch (failure) {
@@ -45,7 +73,7 @@ ClientError describe(Failure failure, std::string_view subject) {
               {}};
     case Failure::transaction_lost:
       return {Sqlstate{"40001"}, "the server went away before the transaction was committed",
-              "The transaction was rolled back: COMMIT had not been sent.",
+              "The transaction was rolled back: COMMIT had not been sent." + fenced(name),
               "Roll back and try the transaction again."};
     case Failure::replay_differs:
       return {Sqlstate{"40001"}, "the transaction has another result on the new server",
@@ -55,7 +83,7 @@ ClientError describe(Failure failure, std::string_view subject) {
     case Failure::outcome_unknown:
       return {Sqlstate{"40003"},
               "the server went away while a statement that may have committed was in flight",
-              "It is not known whether it took effect.", "Check before you try again."};
+              "It is not known whether it took effect." + fenced(name), "Check before you try again."};
     case Failure::result_lost:
       return {
           Sqlstate{"40001"}, "the server went away while it sent the result", {}, "Try the statement again."};

@@ -53,8 +53,12 @@ enum class Failure : unsigned char {
   foreign_token,        ///< tidemark.token of another cluster
 };
 
-/// `subject`: what the text names (a statement's name, a limit), where it names something.
+/// `subject`: what the text names (a statement's name, a limit), where it names something. Of
+/// transaction_lost and outcome_unknown: why the server connection was closed by us, a fence_reason().
 [[nodiscard]] ClientError describe(Failure failure, std::string_view subject = {});
+
+/// Why the server connections to a node with this fault are closed; static storage.
+[[nodiscard]] std::string_view fence_reason(routing::NodeFault fault);
 
 /// A value that a parameter tidemark.… cannot have. `why` says what it can be.
 [[nodiscard]] ClientError describe_bad_value(std::string_view name, std::string_view value,

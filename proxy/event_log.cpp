@@ -230,6 +230,10 @@ void EventLog::server_failed(std::string_view node, std::string_view database, s
                clean(database), clean(user), suppressed, clean(why));
 }
 
+void EventLog::sessions_fenced(std::string_view node, std::size_t count, std::string_view why) {
+  spdlog::warn("event=sessions_fenced node={} sessions={} why=\"{}\"", node, count, why);
+}
+
 void EventLog::discovery_failed(std::string_view why) {
   std::uint64_t suppressed = 0;
   if (!allow("discovery", suppressed)) return;

@@ -37,6 +37,10 @@ class EventLog final : public pools::Events, public pools::ReplicationEvents {
                    bool known) override;
   void replication_unreadable(std::string_view node, std::string_view why) override;
 
+  /// `count` sessions of one worker lost their server connections to the node (rule 10). As rare as a
+  /// topology's change.
+  static void sessions_fenced(std::string_view node, std::size_t count, std::string_view why);
+
   /// A session's marks are not on the new primary's timeline (routing/README.md, rule 9).
   void write_lost(std::string_view database, std::string_view user, const Loss& loss);
 

@@ -54,8 +54,9 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void cancel(const CancelDone& done);
   /// The worker drains: ends the session now if it holds no transaction, else later (`force`: now).
   void shut_down(bool force);
-  /// The node is no longer what this session's server connection was taken for: closes it.
-  void fence();
+  /// The node is no longer what this session's server connection was taken for: closes it. `why`: a
+  /// fence_reason().
+  void fence(std::string_view why);
   /// Ends the session with an error of ours, instead of begin().
   void refuse(const ClientError& error);
   /// Closes it, or cancels what it runs, when it has done the same for longer than the limits allow.
@@ -266,7 +267,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   }
 
   // session_loss.cpp
-  void on_server_lost();
+  void on_server_lost(std::string_view fenced_because = {});
   void retry_unit(Retry reason);
   void answer_lost_unit();
 
@@ -459,7 +460,9 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   /// A BEGIN … READ ONLY that was answered here; it goes to the server with the first statement, which
   /// chooses it.
   std::string held_begin_;
-  bool only_reads_ = false;          ///< the open transaction is READ ONLY, and nothing can have changed that
+  bool only_reads_ = false;  ///< the open transaction is READ ONLY, and nothing can have changed that
+  std::string_view
+      fenced_because_;  ///< a fence_reason(), if the last server connection that was lost was fenced
   bool transaction_lost_ = false;    ///< the server of an open transaction went away: to be told
   bool ending_bound_ = false;        ///< … a portal of a ROLLBACK or COMMIT was bound since
   bool failed_transaction_ = false;  ///< told: nothing runs until ROLLBACK or COMMIT

@@ -5,11 +5,12 @@
 
 namespace tidemark::proxy {
 
-void Session::fence() {
-  on_server_lost();
+void Session::fence(std::string_view why) {
+  on_server_lost(why);
 }
 
-void Session::on_server_lost() {
+void Session::on_server_lost(std::string_view fenced_because) {
+  fenced_because_ = fenced_because;
   const auto node = server_->node();
   worker_.shared().monitor.suspect(node);
   worker_.shared().events.server_failed(server_->node_name(), group_->database, group_->user,
@@ -70,7 +71,7 @@ void Session::answer_lost_unit() {
     attempts_ = 0;
     const auto deadline = arrived_ + worker_.shared().config.pool.queue_timeout;
     if (!replied_ && unit_held_ && worker_.reactor().now() < deadline) return retry_unit(Retry::not_begun);
-    return fail_unit(describe(Failure::transaction_lost), 'I');
+    return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'I');
   }
   switch (unit_kind_) {
     case UnitKind::read:
@@ -79,7 +80,7 @@ void Session::answer_lost_unit() {
       if (held_begin_.empty() && !unit_begins_read_only_)
         return fail_unit(describe(Failure::result_lost), 'I');
       failed_transaction_ = true;
-      return fail_unit(describe(Failure::transaction_lost), 'E');
+      return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'E');
     case UnitKind::begin:
       // Nothing has been done in it yet.
       if (resend) return retry_unit(Retry::not_begun);
@@ -88,7 +89,7 @@ void Session::answer_lost_unit() {
     case UnitKind::opens:
       // What the client sends before it has seen the error must not run outside its transaction.
       failed_transaction_ = true;
-      return fail_unit(describe(Failure::transaction_lost), 'E');
+      return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'E');
     case UnitKind::rollback:
       if (unit_held_ && status_ != 'I') {
         unit_in_flight_ = false;
@@ -97,7 +98,7 @@ void Session::answer_lost_unit() {
       }
       // Outside of a transaction it does nothing, but warns of that.
       if (resend && sole_statement()) return retry_unit(Retry::not_begun);
-      return fail_unit(describe(Failure::transaction_lost), 'I');
+      return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'I');
     case UnitKind::commit:
     case UnitKind::write: {
       if (unit_held_ && !replied_) {
@@ -105,14 +106,14 @@ void Session::answer_lost_unit() {
       }
       if (rolled_back_ && unit_kind_ == UnitKind::commit && unit_held_ && !replied_) {
         if (const auto sql = sole_statement(); sql && status_ == 'T' && commits_transaction(*sql))
-          return fail_unit(describe(Failure::transaction_lost), 'I');
+          return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'I');
       }
       if (rolled_back_ && resend && status_ == 'I' && unit_kind_ == UnitKind::write && is_plain_statement())
         return retry_unit(Retry::not_begun);
       if (unit_kind_ == UnitKind::commit && learn_outcome()) return;
       note_unknown_outcome();
       failed_transaction_ = unit_may_open_;
-      return fail_unit(describe(Failure::outcome_unknown), unit_may_open_ ? 'E' : 'I');
+      return fail_unit(describe(Failure::outcome_unknown, fenced_because_), unit_may_open_ ? 'E' : 'I');
     }
   }
 }

@@ -157,7 +157,7 @@ void Session::forget_unit() {
 /// Why an open transaction is lost.
 ClientError Session::lost_transaction() const {
   if (record_ != nullptr && record_->error() != nullptr) return *record_->error();
-  return describe(Failure::transaction_lost);
+  return describe(Failure::transaction_lost, fenced_because_);
 }
 
 }  // namespace tidemark::proxy

@@ -193,7 +193,8 @@ class Worker final : public pools::PoolHost, public pools::EventHandler {
   void grow(PoolGroup& group);
   /// The group's pool for a node of which another worker may have heard first; null: gone before we heard.
   [[nodiscard]] pools::Pool* pool_of(PoolGroup& group, routing::NodeId node);
-  void fence_sessions(const std::function<bool(const Session&)>& which);
+  /// `why`: a fence_reason(), told to the clients and the log; empty: neither is told.
+  void fence_sessions(std::string_view why, const std::function<bool(const Session&)>& which);
   void every_second();
   void forget_groups(pools::Reactor::TimePoint now);
   void check_timeouts();

@@ -1,8 +1,13 @@
 // What a changed topology does to the sessions and pools of a worker.
 
+#include <functional>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "proxy/error_mapping.hpp"
+#include "proxy/event_log.hpp"
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
 
@@ -26,14 +31,14 @@ void Worker::on_topology() {
     if (!lost && node.fault == routing::NodeFault::none) continue;
     for (auto& [key, group] : groups_) group->pools[routing::index(node.id)]->close_idle();
     // A node that hangs may come back: only what can run elsewhere without the client's knowledge leaves it.
-    fence_sessions([&](const Session& session) {
+    fence_sessions(lost ? fence_reason(node.fault) : std::string_view(), [&](const Session& session) {
       return session.server()->node() == node.id && (lost || session.can_be_sent_again());
     });
   }
   // A former primary that answers nothing any more keeps its connections until there is a new one: until then
   // nobody knows better what became of the statements on them. With the new one they go.
   if (view_->primary) {
-    fence_sessions([&](const Session& session) {
+    fence_sessions(fence_reason(routing::NodeFault::none), [&](const Session& session) {
       return session.on_former_primary() && session.server()->node() != *view_->primary;
     });
   }
@@ -46,13 +51,19 @@ bool Worker::is_deposed(const routing::NodeState& node) const {
   return node.fault == routing::NodeFault::not_named && view_->authority && view_->authority->named;
 }
 
-void Worker::fence_sessions(const std::function<bool(const Session&)>& which) {
+void Worker::fence_sessions(std::string_view why, const std::function<bool(const Session&)>& which) {
   std::vector<Session*> fenced;
+  std::map<std::string, std::size_t, std::less<>> counts;
   for (auto& [serial, session] : sessions_) {
-    if (session->server() != nullptr && which(*session)) fenced.push_back(session.get());
+    if (session->server() == nullptr || !which(*session)) continue;
+    fenced.push_back(session.get());
+    ++counts[session->server()->node_name()];
+  }
+  if (!why.empty()) {
+    for (const auto& [node, count] : counts) EventLog::sessions_fenced(node, count, why);
   }
   for (Session* session : fenced) {
-    if (session->server() != nullptr) session->fence();
+    if (session->server() != nullptr) session->fence(why);
   }
 }
 

@@ -44,7 +44,7 @@ struct Decision {
     wait_for_replay,    ///< until an observation of a replica changes, then decide again; ask `node` now, and
                         ///< with staleness_pending the primary, too
     wait_for_primary,   ///< until the view has a primary that may be used, then decide again; the caller
-                       ///< bounds it (failover_hold)
+                        ///< bounds it (failover_hold)
     reject,
   };
   Kind kind = Kind::reject;

@@ -42,7 +42,7 @@ struct RoutingPolicy {
   ConsistencyLevel consistency = ConsistencyLevel::session;
   StalenessBound max_staleness;    ///< of bounded_staleness, where nothing else is asked for
   std::vector<RoutingRule> rules;  ///< the first that matches counts
-  bool replay = false;  ///< a transaction that lost its server is executed again on another one
+  bool replay = false;             ///< a transaction that lost its server is executed again on another one
   std::chrono::nanoseconds max_lag = std::chrono::seconds(10);
   /// How long a read may wait for a position or for replay; zero: the primary at once.
   std::chrono::nanoseconds replica_wait = std::chrono::milliseconds(5);

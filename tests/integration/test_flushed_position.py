@@ -58,6 +58,11 @@ class Bounds:
         # Some background process may have flushed what the neighbour wrote: not three times in a row.
         return any(self.of(*statements, client=client) == "flushed" for _ in range(3))
 
+    def are_inserted(self, *statements: str, client: psycopg.Connection | None = None) -> bool:
+        # On a busy machine half a second may have passed before the neighbour wrote, and the question with it: not
+        # twice in a row.
+        return any(self.of(*statements, client=client) == "inserted" for _ in range(2))
+
     def wait_until_known(self) -> None:
         wait_until(lambda: self.of(UPDATE) == "flushed", "the proxy to know that commits are flushed", 30)
 
@@ -121,7 +126,7 @@ def test_what_may_not_have_been_flushed(bounds):
         [f"with w as ({UPDATE} returning 1) select count(*) from w"],
         ["set synchronous_commit = off", UPDATE],
     ):
-        if bounds.of(*statements) != "inserted":
+        if not bounds.are_inserted(*statements):
             wrong.append(statements)
         bounds.client.execute("reset synchronous_commit")
         if not bounds.are_flushed(UPDATE):
@@ -132,7 +137,7 @@ def test_what_may_not_have_been_flushed(bounds):
 @pytest.mark.limit(180)
 def test_a_session_that_begins_with_a_setting_of_its_own_is_not_trusted(bounds):
     with bounds.connect(options="-c synchronous_commit=off") as client:
-        assert bounds.of(UPDATE, client=client) == "inserted"
+        assert bounds.are_inserted(UPDATE, client=client)
     with bounds.connect(options="-c work_mem=5MB") as client:
         assert bounds.are_flushed(UPDATE, client=client)
 
@@ -157,12 +162,12 @@ def test_a_setting_of_the_server_a_role_or_a_database_is_noticed_at_once_and_dis
     bounds.primary.reload()
     try:
         wait_until(lambda: shown("off"), "the setting to count", 10)
-        assert bounds.of(UPDATE) == "inserted"
+        assert bounds.are_inserted(UPDATE)
     finally:
         bounds.primary.rows(f"alter {whose} reset synchronous_commit")
         bounds.primary.reload()
     wait_until(lambda: shown("on"), "the setting to be gone", 10)
-    assert bounds.of(UPDATE) == "inserted", "over a connection that was there before"
+    assert bounds.are_inserted(UPDATE), "over a connection that was there before"
 
 
 SET = "set_config('synchronous_' || 'commit', 'off', true)"
@@ -199,4 +204,4 @@ def test_a_database_in_which_it_would_go_unnoticed_is_not_trusted(make_bounds):
     for bounds in doubtful.values():
         bounds.of(UPDATE)  # its catalog is read no later than that of the last one
     make_bounds(*HARMLESS).wait_until_known()
-    assert [what for what, bounds in doubtful.items() if bounds.are_flushed(UPDATE)] == []
+    assert [what for what, bounds in doubtful.items() if not bounds.are_inserted(UPDATE)] == []

@@ -1,3 +1,4 @@
+#include "proxy/cancel_sender.hpp"
 #include "proxy/session.hpp"
 #include "proxy/session_limits.hpp"
 #include "proxy/session_marks.hpp"
@@ -6,6 +7,10 @@
 namespace tidemark::proxy {
 
 void Session::fence(std::string_view why) {
+  // A server does not notice that its client is gone until it sends something. What may commit by itself is
+  // left alone: a cancel would end its wait for a synchronous standby, and show what no standby has.
+  const bool commits = unit_kind_ == UnitKind::commit || unit_kind_ == UnitKind::write;
+  if (!why.empty() && unit_in_flight_ && !commits) CancelSender::start(worker_, *server_);
   on_server_lost(why);
 }
 

@@ -36,9 +36,10 @@ class FaultLink:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._call(self._cut)
+        self._call(self._end)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10 * PATIENCE)
+        self._loop.close()
 
     # -- faults --------------------------------------------------------------------------------------
 
@@ -88,6 +89,13 @@ class FaultLink:
             self._server = None
         for writer in self._writers:
             writer.transport.abort()
+
+    async def _end(self) -> None:
+        self._cut()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     def _set_flowing(self, flowing: bool) -> None:
         self._flowing.set() if flowing else self._flowing.clear()

@@ -116,11 +116,9 @@ void EventLog::view_changed(const routing::ClusterView& before, const routing::C
     const bool known = i < before.nodes.size();
     if (known) lag_changed(before.nodes[i], node);
     if (known && before.nodes[i].flapping != node.flapping) {
-      spdlog::warn("event={} node={}",
-                   node.flapping
-                       ? "node_flaps text=\"lost too often of late: it gets no reads until it is calm\""
-                       : "node_calm",
-                   node.name);
+      spdlog::warn(
+          "event={} node={}{}", node.flapping ? "node_flaps" : "node_calm", node.name,
+          node.flapping ? " text=\"lost too often of late: it gets no reads until it is calm\"" : "");
     }
     if (known && before.nodes[i].drained != node.drained)
       spdlog::warn("event={} node={}", node.drained ? "node_drained" : "node_undrained", node.name);

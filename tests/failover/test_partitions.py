@@ -151,7 +151,7 @@ def test_a_replica_that_comes_and_goes_is_left_alone_until_it_is_calm(cluster, l
     def wait_up(up: int) -> None:
         wait_until(lambda: linked.metrics().sum("tidemark_node_up", node=address) == up, f"{address} up={up}", 30)
 
-    for _ in range(3):
+    for _ in range(5):
         links[victim].cut()
         wait_up(0)
         links[victim].mend()

@@ -75,6 +75,10 @@ ClientError describe(Failure failure, std::string_view subject) {
       return {Sqlstate{"40001"}, "the server went away before the transaction was committed",
               "The transaction was rolled back: COMMIT had not been sent." + fenced(name),
               "Roll back and try the transaction again."};
+    case Failure::rolled_back:
+      return {Sqlstate{"40001"}, "the server went away before the transaction was committed",
+              "The transaction was rolled back: the server said so as it shut down.",
+              "Try the transaction again."};
     case Failure::replay_differs:
       return {Sqlstate{"40001"}, "the transaction has another result on the new server",
               "The server went away before the transaction was committed. It was executed again, had another "

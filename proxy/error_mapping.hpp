@@ -31,6 +31,7 @@ enum class Failure : unsigned char {
   queue_timeout,          ///< no server connection became free
   too_many_clients,
   transaction_lost,  ///< the server went away before COMMIT was sent
+  rolled_back,       ///< … after that, and has said that it had not taken effect
   outcome_unknown,   ///< … while COMMIT or an autocommit write was in flight
   result_lost,       ///< … while the answer to a read was streaming
   in_failed_transaction,

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "proxy/cancel_sender.hpp"
 #include "proxy/session.hpp"
 #include "proxy/session_limits.hpp"
@@ -69,7 +71,11 @@ void Session::on_server_lost(std::string_view fenced_because) {
 }
 
 void Session::answer_lost_unit() {
-  const bool resend = !replied_ && unit_held_ && attempts_ < kMaxAttempts;
+  // That a server shuts down is not the statement's doing: it goes round as long as servers do, which may be
+  // one connection after the other of a server whose end nobody has been told of yet.
+  const bool in_time = worker_.reactor().now() < arrived_ + worker_.shared().config.cluster.failover_hold;
+  const bool can_be_sent = !replied_ && unit_held_;
+  const bool resend = can_be_sent && (attempts_ < kMaxAttempts || (rolled_back_ && in_time));
   if (outdated_) return fail_unit(describe(Failure::result_changed), 'I');
   if (not_begun_) {
     // As often as it happens: servers that close idle connections soon can do it again and again.
@@ -109,12 +115,15 @@ void Session::answer_lost_unit() {
       if (unit_held_ && !replied_) {
         if (const auto tag = tag_of_certain_end()) return answer_end(*tag);
       }
-      if (rolled_back_ && unit_kind_ == UnitKind::commit && unit_held_ && !replied_) {
+      if (rolled_back_ && unit_kind_ == UnitKind::commit && can_be_sent) {
         if (const auto sql = sole_statement(); sql && status_ == 'T' && commits_transaction(*sql))
-          return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'I');
+          return fail_unit(describe(Failure::rolled_back), 'I');
       }
-      if (rolled_back_ && resend && status_ == 'I' && unit_kind_ == UnitKind::write && is_plain_statement())
-        return retry_unit(Retry::not_begun);
+      if (rolled_back_ && can_be_sent && status_ == 'I' && unit_kind_ == UnitKind::write &&
+          is_plain_statement()) {
+        if (resend && in_time) return retry_unit(Retry::not_begun);
+        return fail_unit(describe(Failure::rolled_back), 'I');
+      }
       if (unit_kind_ == UnitKind::commit && learn_outcome()) return;
       note_unknown_outcome();
       failed_transaction_ = unit_may_open_;
@@ -129,7 +138,7 @@ void Session::retry_unit(Retry reason) {
   undo_changes(true);
   unit_in_flight_ = replied_ = unit_failed_ = draining_refusal_ = compared_ = false;
   rolled_back_ = not_begun_ = command_completed_ = false;
-  ++attempts_;
+  if (attempts_ < std::numeric_limits<std::uint8_t>::max()) ++attempts_;
   const auto now = worker_.reactor().now();
   begin_wait(Wait::retry, attempts_ > 1 ? now + kRetryInterval : now);
 }

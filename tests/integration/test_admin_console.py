@@ -90,7 +90,8 @@ def test_psql_shows_the_nodes_with_their_roles(console, cluster):
 def test_every_command_of_show_answers_in_both_protocols(console):
     with app(console) as client, connect(console) as connection:
         client.execute("select 1")
-        for what in ("help", "version", "nodes", "pools", "clients", "servers", "state", "lists", "config"):
+        wait_until(lambda: len(shown(console, "replication")) == 2, "both replicas to be known", 20)
+        for what in ("help", "version", "nodes", "pools", "clients", "servers", "state", "lists", "config", "replication"):
             simple = psql(console, f"SHOW {what.upper()}")
             assert (simple.returncode, simple.stderr) == (0, ""), what
             extended = connection.execute(f"show {what}")

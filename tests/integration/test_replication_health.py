@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from support.deadline import wait_until
@@ -35,6 +36,12 @@ def lines(proxy, event: str, alert: str, node) -> list[str]:
     return [line for line in proxy.log_lines(event) if f"alert={alert} node={node.address}" in line]
 
 
+def shown(proxy, what: str) -> list[dict[str, str]]:
+    """What the admin console shows."""
+    with psycopg.connect(proxy.dsn(dbname="tidemark"), autocommit=True, row_factory=psycopg.rows.dict_row) as connection:
+        return connection.execute(f"show {what}").fetchall()
+
+
 def write(node) -> None:
     """More than half a megabyte of WAL, which leaves nothing behind."""
     with node.connect(dbname="shop") as sql:
@@ -49,7 +56,7 @@ def watched(make_proxy, nodes):
 
     def make(alerts=None, addresses=None):
         addresses = addresses or nodes.addresses
-        proxy = make_proxy({"alerts": QUICK | (alerts or {})}, nodes=addresses)
+        proxy = make_proxy({"alerts": QUICK | (alerts or {}), "admin": {"stats_users": ["app"]}}, nodes=addresses)
 
         def settled() -> bool:
             metrics = proxy.metrics()
@@ -81,6 +88,9 @@ def test_a_healthy_cluster_has_no_finding_and_its_topology_is_shown(watched, nod
         assert metrics.sum("tidemark_node_wal_receiver_streaming", node=replica.address) == 1
         stages = {labels["stage"] for labels, _ in metrics.samples("tidemark_replication_lag_bytes", replica=replica.address)}
         assert stages == {"write", "flush", "replay"}
+    rows = {row["replica"]: (row["node"], row["tier"], row["state"], row["sync_state"]) for row in shown(proxy, "replication")}
+    assert rows == {replica.address: (primary.address, "1", "streaming", "async") for replica in replicas}
+    assert shown(proxy, "alerts") == []
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     told = {name for name in proxy.metrics().names() if name.startswith(("tidemark_alert", "tidemark_replication_", "tidemark_slot_"))}
     assert {name for name in told if f"`{name}{{" not in readme} == set(), "README.md does not tell what they are"
@@ -164,6 +174,13 @@ def test_a_slot_that_nobody_uses_is_told_with_what_it_keeps(watched, nodes):
         assert metrics.sum("tidemark_slot_retained_bytes", slot="forgotten") > 1024
         assert metrics.sum("tidemark_slot_wal_status", slot="forgotten", wal_status="reserved") == 1
         assert 'of="forgotten"' in lines(proxy, "event=alert ", "slot_inactive", primary)[0]
+        alerts = [row for row in shown(proxy, "alerts") if row["subject"] == "forgotten"]
+        assert {row["alert"] for row in alerts} == {"slot_inactive", "slot_near_limit", "slot_retains_wal"}
+        assert {row["node"] for row in alerts} == {primary.address}
+        assert all(float(row["since_seconds"]) > 0 and row["advice"] for row in alerts), alerts
+        slot = next(row for row in shown(proxy, "slots") if row["slot"] == "forgotten")
+        assert (slot["active"], slot["wal_status"]) == ("no", "reserved")
+        assert int(slot["retained_bytes"]) > 1024
     finally:
         primary.alter_system({"max_slot_wal_keep_size": None})
         primary.rows("select pg_drop_replication_slot('forgotten')")

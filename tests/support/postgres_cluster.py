@@ -16,7 +16,7 @@ import pathlib
 import re
 from typing import Any, Mapping
 
-from .deadline import PATIENCE, wait_until
+from .deadline import PATIENCE, DeadlineExceeded, wait_until
 from .free_ports import free_port, free_ports
 from .postgres_node import PostgresNode, quote
 from .run_as import server_user
@@ -237,6 +237,20 @@ class PostgresCluster:
                 if node.running():
                     node.stop("immediate")
         self.build_replica(node)
+
+    def rejoin_if_ahead(self, node: PostgresNode) -> None:
+        """After a crash and follow(): a replica that had received more than the new primary cannot follow as it is.
+
+        Its sender has told nobody of that, so nothing acknowledged is among it. The new primary's control file must have
+        its timeline already: rewind() sees to that.
+        """
+        timeline = self.primary.value("select timeline_id from pg_control_checkpoint()")
+        received = "select received_tli from pg_stat_wal_receiver where status = 'streaming'"
+        try:
+            wait_until(lambda: (node.value(received) or 0) >= timeline, f"{node.name} to follow", 3)
+        except DeadlineExceeded:
+            node.stop("immediate")
+            self.rejoin(node)
 
     # -- waiting -------------------------------------------------------------------------------------
 

@@ -232,6 +232,7 @@ Config assemble(const Document& document) {
   fill.choice("cluster.on_lost_write",
               {{"error", OnLostWrite::error}, {"warn", OnLostWrite::warn}, {"ignore", OnLostWrite::ignore}},
               config.on_lost_write);
+  fill.boolean("cluster.lossless_failover", config.lossless_failover);
 
   pools::PoolSettings& pool = config.pool;
   fill.choice("pool.mode",

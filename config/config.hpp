@@ -146,6 +146,9 @@ struct Config {
   pools::ClusterSettings cluster;
   pools::PoolSettings pool;
   OnLostWrite on_lost_write = OnLostWrite::error;
+  /// cluster.lossless_failover: a node is promoted only if it has every commit that was acknowledged and
+  /// synchronous.
+  bool lossless_failover = false;
   routing::RoutingPolicy routing;
   ReplaySettings replay;
   MarksSettings marks;

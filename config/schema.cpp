@@ -191,6 +191,9 @@ constexpr auto main_keys = std::to_array<Key>({
      1024 * 1024, std::int64_t{1} << 40},
     {"cluster.on_lost_write", Type::choice, R"("error")",
      "What a session is told whose acknowledged write a failover may have lost.", 0, 0, lost_write_choices},
+    {"cluster.lossless_failover", Type::boolean, "false",
+     "Promise that only a node is promoted that has every acknowledged synchronous commit, as Patroni's "
+     "`synchronous_mode_strict` sees to it: then nobody is told that such a write may be lost."},
     {"cluster.server_tls", Type::table, "", "Encryption between Tidemark and the servers."},
     {"cluster.server_tls.mode", Type::choice, R"("disable")",
      "As libpq's `sslmode`, also for the monitor and for cancel requests. Unix sockets are never encrypted.",

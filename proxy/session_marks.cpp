@@ -99,7 +99,7 @@ bool Session::tell_of_loss() {
   const bool patient = now < arrived_ + kVisibilityWait;
   const auto judgement = with_marks([&](UserMarks& marks) {
     return marks.judge(worker_.view(), monitor.positions(), routing::requires_monotonic(route_.level),
-                       patient, now);
+                       patient, now, worker_.shared().config.lossless_failover);
   });
   switch (judgement.kind) {
     case UserMarks::Judgement::Kind::kept:

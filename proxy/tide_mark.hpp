@@ -27,7 +27,7 @@ class TideMark {
     connected_ = pending_on_it ? std::max(connected_, connected) : connected;
     const bool inserted = kind_ == routing::Floor::Kind::pending && bound_ == pools::PositionBound::inserted;
     bound_ = inserted ? pools::PositionBound::inserted : bound;
-    if (kind_ == routing::Floor::Kind::none) position_ = {};
+    if (kind_ == routing::Floor::Kind::none) position_ = unproven_ = {};
     kind_ = routing::Floor::Kind::pending;
     ticket_ = asked;
     made_on_ = timeline;
@@ -38,12 +38,12 @@ class TideMark {
   /// pending will be answered with no less.
   void raise(const routing::WalPosition& position, TimePoint now) {
     if (kind_ == routing::Floor::Kind::pending) {
-      if (bound_ == pools::PositionBound::flushed && is_behind(position)) position_ = position;
+      if (bound_ == pools::PositionBound::flushed && is_behind(position)) position_ = unproven_ = position;
       return;
     }
     if (kind_ == routing::Floor::Kind::known && !is_behind(position)) return;
     kind_ = routing::Floor::Kind::known;
-    position_ = position;
+    position_ = unproven_ = position;
     made_on_ = position.timeline;
     raised_at_ = now;
   }
@@ -53,22 +53,25 @@ class TideMark {
     if (kind_ == routing::Floor::Kind::pending) {
       if (const auto position = log.after(ticket_, bound_)) {
         kind_ = routing::Floor::Kind::known;
+        if (bound_ == pools::PositionBound::inserted) unproven_ = *position;
         if (bound_ == pools::PositionBound::inserted || is_behind(*position)) position_ = *position;
       }
     }
     return {kind_, position_, raised_at_};
   }
 
-  /// Whether the view's timeline may lack it: what was written, or seen, may be lost.
-  [[nodiscard]] bool may_be_lost(const pools::PositionLog& log, const routing::ClusterView& view) {
+  /// Whether the view's timeline may lack it: what was written, or seen, may be lost. `lossless`: whoever is
+  /// promoted has all whose commits are known to have been synchronous (cluster.lossless_failover): the rest
+  /// alone counts.
+  [[nodiscard]] bool may_be_lost(const pools::PositionLog& log, const routing::ClusterView& view,
+                                 bool lossless = false) {
     const auto now = floor(log);
     if (now.kind == routing::Floor::Kind::none || made_on_.value == 0) return false;
+    if (lossless && bound_ == pools::PositionBound::flushed) return lacks(view, unproven_);
     // Never learned, or only when another primary was asked.
     if (now.kind == routing::Floor::Kind::pending || made_on_ < position_.timeline)
       return made_on_ < view.timeline && !view.was_handed_over(made_on_, connected_);
-    if (position_.timeline >= view.timeline) return false;
-    return view.history.locate(position_.timeline, position_.lsn) !=
-           routing::TimelineHistory::Place::contained;
+    return lacks(view, position_);
   }
 
   [[nodiscard]] routing::Floor::Kind kind() const { return kind_; }
@@ -80,6 +83,11 @@ class TideMark {
   [[nodiscard]] const routing::WalPosition& position() const { return position_; }
 
  private:
+  /// Timeline 0: there is no such position.
+  [[nodiscard]] static bool lacks(const routing::ClusterView& view, const routing::WalPosition& position) {
+    return position.timeline.value != 0 && position.timeline < view.timeline &&
+           view.history.locate(position.timeline, position.lsn) != routing::TimelineHistory::Place::contained;
+  }
   [[nodiscard]] bool is_behind(const routing::WalPosition& position) const {
     return position.timeline != position_.timeline ? position_.timeline < position.timeline
                                                    : position_.lsn < position.lsn;
@@ -90,6 +98,8 @@ class TideMark {
   routing::TimelineId made_on_;  ///< of the primary that it happened on
   std::uint64_t ticket_ = 0;
   routing::WalPosition position_;  ///< while pending: the bound is no less
+  routing::WalPosition
+      unproven_;  ///< bounds all that is known, and whose commit may not have been synchronous
   TimePoint raised_at_{};
   TimePoint connected_ = TimePoint::max();  ///< the latest of those that are pending
 };

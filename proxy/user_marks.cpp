@@ -177,7 +177,7 @@ std::optional<WalPosition> UserMarks::bound(const pools::PositionLog& log) {
 }
 
 UserMarks::Judgement UserMarks::judge_anew(const routing::ClusterView& view, const pools::PositionLog& log,
-                                           bool monotonic, bool patient, TimePoint now) {
+                                           bool monotonic, bool patient, TimePoint now, bool lossless) {
   using Kind = Judgement::Kind;
   if (mutated(Mutation::timeline_ignored)) return {};
   if (view.timeline.value == 0) return {};
@@ -221,7 +221,7 @@ UserMarks::Judgement UserMarks::judge_anew(const routing::ClusterView& view, con
   const auto position_of = [](const TideMark& mark) {
     return mark.is_of_its_timeline() ? std::optional(mark.position()) : std::nullopt;
   };
-  if (seen_.may_be_lost(log, view)) {
+  if (seen_.may_be_lost(log, view, lossless)) {
     seen_is_lost = true;
     if (monotonic) note_loss(false, position_of(seen_));
   }
@@ -236,7 +236,7 @@ UserMarks::Judgement UserMarks::judge_anew(const routing::ClusterView& view, con
       view.history.locate(uncertain.position.timeline, uncertain.position.lsn) !=
           TimelineHistory::Place::contained)
     uncertain_.raise(log.asked(), {}, now);
-  if (written_.may_be_lost(log, view)) {
+  if (written_.may_be_lost(log, view, lossless)) {
     note_loss(true, position_of(written_));
     written_.raise(log.asked(), view.timeline, now);
   }

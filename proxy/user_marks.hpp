@@ -108,13 +108,13 @@ class UserMarks {
     Loss loss;
   };
   /// After the view's timeline has changed: whether it has all that the marks stand for. `monotonic`: what
-  /// was only seen counts, too. `patient`: unclear is an answer; else doubt is a loss. Cheap if nothing
-  /// changed.
+  /// was only seen counts, too. `patient`: unclear is an answer; else doubt is a loss. `lossless` as for
+  /// TideMark::may_be_lost. Cheap if nothing changed.
   [[nodiscard]] Judgement judge(const routing::ClusterView& view, const pools::PositionLog& log,
-                                bool monotonic, bool patient, TimePoint now) {
+                                bool monotonic, bool patient, TimePoint now, bool lossless = false) {
     if (judged_ == view.timeline) [[likely]]
       return {};
-    return judge_anew(view, log, monotonic, patient, now);
+    return judge_anew(view, log, monotonic, patient, now, lossless);
   }
 
  private:
@@ -126,7 +126,7 @@ class UserMarks {
   /// Leaves one place at the front for `replica`.
   void forget_replaced(const routing::LastReplica& replica, std::uint64_t accounted);
   Judgement judge_anew(const routing::ClusterView& view, const pools::PositionLog& log, bool monotonic,
-                       bool patient, TimePoint now);
+                       bool patient, TimePoint now, bool lossless);
 
   TideMark written_;
   TideMark seen_;

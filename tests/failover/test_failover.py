@@ -289,6 +289,37 @@ def test_transactions_that_are_executed_again_go_on(cluster, replaying, how):
     check_open_transaction(drill)
 
 
+@pytest.fixture
+def lossless(cluster):
+    with ProxyProcess(cluster.addresses, {"cluster": {"lossless_failover": True}}, directory=cluster.directory) as made:
+        yield made
+        assert made.running(), made.log_tail()
+    made.check_sanitizers()
+
+
+def test_where_no_commit_can_be_lost_nobody_is_told_of_a_lost_write(cluster, lossless):
+    """What is told is what is lost: nothing. Only what another replica has shown may be gone."""
+    with Drill(lossless, idlers=5) as warm:
+        # Functions are known to be harmless when the databases' catalogs have been read.
+        warm.finish()
+    cluster.primary.rows("delete from drill", dbname="shop")
+    make_synchronous(cluster)
+    with Drill(lossless) as drill:
+        time.sleep(2)
+        print("--- kill -9, synchronous, lossless_failover")
+        times = fail_over(cluster, drill, "kill -9")
+        drill.wake_idle.set()
+        drill.finish()
+    present = rows_of(cluster)
+    print_table(drill, cluster, times, missing_writes(drill, present))
+    assert missing_writes(drill, present) == []
+    told = [error for error in [*errors(drill), *drill.transactions()] if error.sqlstate == MAY_BE_LOST]
+    assert [each for each in told if "an acknowledged write" in each.text] == []
+    check_clients(drill, [times], in_order=False)
+    check_transactions(drill, [times], present, in_order=False, none_may_miss=True)
+    check_open_transaction(drill)
+
+
 # With synchronous replication, and after a fast shutdown, which sends the replicas everything, no acknowledged write
 # may be missing. A crash with asynchronous replication may lose some: how many is told, and they must be few.
 @pytest.mark.parametrize(

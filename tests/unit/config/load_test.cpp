@@ -94,6 +94,7 @@ TEST(Load, TheMinimumGetsTheDefaults) {
   EXPECT_EQ(config.routing.max_staleness, (routing::StalenessBound{1s, std::nullopt}));
   EXPECT_THAT(config.routing.rules, IsEmpty());
   EXPECT_EQ(config.on_lost_write, OnLostWrite::error);
+  EXPECT_FALSE(config.lossless_failover);
   EXPECT_EQ(config.marks.store, MarkStore::memory);
   EXPECT_EQ(config.marks.ttl, 10min);
   EXPECT_EQ(config.marks.kept_for, 10min + 1s);
@@ -116,7 +117,8 @@ TEST(Load, EveryKeyReachesItsField) {
       "[auth]\nmethod = \"scram-sha-256\"\nusers_file = \"u.toml\"\n"
       "[cluster]\nnodes = [\"a:1\", \"[::1]:2\"]\nmonitor_user = \"m\"\nmonitor_password_file = \"pw\"\n"
       "monitor_database = \"d\"\nprobe_interval = \"3s\"\nprobe_timeout = \"4s\"\nfailover_hold = \"5s\"\n"
-      "on_lost_write = \"ignore\"\nmax_held_statements = 43\nflap_losses = 48\nmax_held_memory = \"44MB\"\n"
+      "on_lost_write = \"ignore\"\nlossless_failover = true\nmax_held_statements = 43\nflap_losses = "
+      "48\nmax_held_memory = \"44MB\"\n"
       "[cluster.server_tls]\nmode = \"disable\"\n[cluster.discovery]\ntype = \"static\"\n"
       "[[cluster.node]]\naddress = \"[0::1]:2\"\nweight = 9\n"
       "[pool]\nmode = \"transaction\"\nsize = 11\nmax_server_connections = 12\nmax_client_connections = 13\n"
@@ -195,6 +197,7 @@ TEST(Load, EveryKeyReachesItsField) {
   EXPECT_EQ(config.routing.fallback, routing::Fallback::wait);
   EXPECT_EQ(config.routing.max_staleness, (routing::StalenessBound{18s, 43 * 1024}));
   EXPECT_EQ(config.on_lost_write, OnLostWrite::ignore);
+  EXPECT_TRUE(config.lossless_failover);
   EXPECT_EQ(config.marks.store, MarkStore::redis);
   EXPECT_EQ(config.marks.ttl, 44s);
   EXPECT_EQ(config.marks.kept_for, 44s + 15s);
@@ -278,6 +281,7 @@ TEST(Load, TheSchemasDefaultsAreTheStructsDefaults) {
                                  c.routing.observation_max_age.count(),
                                  c.routing.max_staleness.time.count(),
                                  static_cast<std::int64_t>(c.on_lost_write),
+                                 std::int64_t{c.lossless_failover},
                                  static_cast<std::int64_t>(c.marks.store),
                                  c.marks.ttl.count(),
                                  c.marks.kept_for.count(),

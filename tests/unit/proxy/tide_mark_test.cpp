@@ -24,6 +24,7 @@ class TideMarkTest : public testing::Test {
   void write(std::uint32_t timeline = 3) { mark_.raise(log_.asked(), {timeline}, ms(1)); }
   routing::Floor floor() { return mark_.floor(log_); }
   bool lost() { return mark_.may_be_lost(log_, view_); }
+  bool lossless_lost() { return mark_.may_be_lost(log_, view_, true); }
   void ask_and_answer(const routing::WalPosition& position) { log_.answer(log_.begin_question(), position); }
 
   // On the heap: the log is large.
@@ -194,6 +195,45 @@ TEST_F(TideMarkTest, OfTheNewTimelineNothingIsLost) {
   EXPECT_FALSE(lost());
   mark_.raise(at(900, 5), ms(2));
   EXPECT_FALSE(lost()) << "the view has not come to that timeline yet";
+}
+
+TEST_F(TideMarkTest, WhereWhoeverIsPromotedHasAllThatWasSynchronousNothingOfThatIsLost) {
+  mark_.raise(log_.asked(), {3}, ms(1), pools::PositionBound::flushed);
+  turn(4, {{{3}, {500}}});
+  EXPECT_TRUE(lost());
+  EXPECT_FALSE(lossless_lost()) << "its position was never learned, but its commit was synchronous";
+  ask_and_answer(at(600));
+  EXPECT_FALSE(lossless_lost()) << "the bound is from above: the primary had more, which nobody was told of";
+  write(4);
+  EXPECT_FALSE(lossless_lost());
+  turn(5, {{{3}, {500}}, {{4}, {700}}});
+  EXPECT_TRUE(lossless_lost()) << "nobody knows whether this commit was synchronous";
+}
+
+TEST_F(TideMarkTest, ThereWhatMayNotHaveBeenSynchronousIsNotForgottenForWhatWas) {
+  write();
+  mark_.raise(log_.asked(), {3}, ms(1), pools::PositionBound::flushed);
+  turn(4, {{{3}, {500}}});
+  EXPECT_TRUE(lossless_lost()) << "neither has a position";
+  ask_and_answer(at(450));
+  EXPECT_FALSE(lossless_lost());
+}
+
+TEST_F(TideMarkTest, ThereWhatMayNotHaveBeenSynchronousIsJudgedByItsOwnPosition) {
+  write();
+  ask_and_answer(at(450));
+  EXPECT_EQ(floor().kind, Kind::known);
+  mark_.raise(log_.asked(), {3}, ms(1), pools::PositionBound::flushed);
+  turn(4, {{{3}, {500}}});
+  EXPECT_FALSE(lossless_lost());
+  turn(4, {{{3}, {440}}});
+  EXPECT_TRUE(lossless_lost());
+  mark_ = {};
+  turn(3);
+  mark_.raise(log_.asked(), {3}, ms(1), pools::PositionBound::flushed);
+  mark_.raise(at(460), ms(1));
+  turn(4, {{{3}, {440}}});
+  EXPECT_TRUE(lossless_lost()) << "nor does a floor from elsewhere count as synchronous";
 }
 
 TEST_F(TideMarkTest, TwoFailoversLater) {

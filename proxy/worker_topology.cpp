@@ -18,7 +18,6 @@ void Worker::on_topology() {
   const auto former = std::exchange(primary_, view_->primary);
   for (auto& [key, group] : groups_) grow(*group);
   for (const auto& node : view_->nodes) {
-    for (auto& [key, group] : groups_) group->pools[routing::index(node.id)]->set_drained(node.drained);
     // A node that is no longer the primary while another one is, and a node that must not be written to, lose
     // all their server connections at once.
     const bool replaced = former == node.id && view_->primary && *view_->primary != node.id;
@@ -26,6 +25,9 @@ void Worker::on_topology() {
                         node.fault == routing::NodeFault::other_cluster ||
                         node.fault == routing::NodeFault::duplicate_primary ||
                         node.fault == routing::NodeFault::removed || is_deposed(node);
+    // A login that is under way ends after this.
+    for (auto& [key, group] : groups_)
+      group->pools[routing::index(node.id)]->set_drained(node.drained || fenced);
     const bool demoted = former == node.id && node.role == routing::NodeRole::replica;
     const bool lost = replaced || fenced || demoted;
     if (!lost && node.fault == routing::NodeFault::none) continue;

@@ -8,7 +8,7 @@
 
 #include <gmock/gmock.h>
 
-#include "../pools/replication_fixture.hpp"
+#include "tests/unit/pools/replication_fixture.hpp"
 
 namespace tidemark::proxy {
 namespace {

@@ -85,7 +85,7 @@ bool Session::answer_locally() {
         break;
       case 'C': {
         const auto target = protocol::parse_target(body);
-        if (target->kind == 'S') {
+        if (target && target->kind == 'S') {
           if (target->name.empty()) {
             statements_.set_unnamed({});
           } else {

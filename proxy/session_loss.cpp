@@ -121,7 +121,7 @@ void Session::answer_lost_unit() {
       }
       if (rolled_back_ && can_be_sent && status_ == 'I' && unit_kind_ == UnitKind::write &&
           is_plain_statement()) {
-        if (resend && in_time) return retry_unit(Retry::not_begun);
+        if (in_time) return retry_unit(Retry::not_begun);
         return fail_unit(describe(Failure::rolled_back), 'I');
       }
       if (unit_kind_ == UnitKind::commit && learn_outcome()) return;

@@ -29,18 +29,6 @@ std::string to_text(const WalPosition& position) {
   return join({to_string(position.lsn), " on timeline ", std::to_string(position.timeline.value)});
 }
 
-std::string_view to_text(NodeRole role) {
-  switch (role) {
-    case NodeRole::unknown:
-      return "unknown";
-    case NodeRole::primary:
-      return "primary";
-    case NodeRole::replica:
-      return "replica";
-  }
-  return "unknown";
-}
-
 std::string_view meaning(Reason reason) {
   switch (reason) {
     case Reason::write:
@@ -191,7 +179,7 @@ std::string explain(const RoutingPolicy& policy, const ClusterView& view, const 
   text += join({"decision:  ", action(view, decision), "\nreason:    ", to_string(decision.reason), ", ",
                 meaning(decision.reason), "\n"});
   for (const NodeState& node : view.nodes) {
-    text += join({"node:      ", node.name, " ", to_text(node.role)});
+    text += join({"node:      ", node.name, " ", to_string(node.role)});
     if (node.role != NodeRole::unknown) text += join({" at ", to_text(view.position(node))});
     if (node.role == NodeRole::replica) {
       text += join(

@@ -44,6 +44,18 @@ def let_them_work(drill: Drill) -> None:
     )
 
 
+def judge_synchronous_crash(cluster, drill: Drill, times: Times, how: str) -> None:
+    """Nothing acknowledged is missing, no connection is broken, and errors are those of what was in flight."""
+    present = rows_of(cluster)
+    print(f"--- {how}, synchronous")
+    print_table(drill, cluster, times, missing_writes(drill, present))
+    check_clients(drill, [times], in_order=False)
+    check_transactions(drill, [times], present, in_order=False, none_may_miss=True)
+    check_open_transaction(drill)
+    check_readers(drill)
+    assert missing_writes(drill, present) == []
+
+
 @pytest.fixture
 def impatient(cluster):
     """A proxy that takes a node that does not answer for half a second for dead."""
@@ -75,28 +87,21 @@ def test_a_primary_that_hangs_is_as_dead_as_one_that_is_gone(cluster, impatient)
         wait_for_writers(drill, new.port)
         drill.wake_idle.set()
         old.sigcont()
-        wait_until(
-            # Whoever waits there for a standby does not look whether its client is still there.
-            lambda: not old.rows("select 1 from pg_stat_activity where usename = 'app' and wait_event <> 'SyncRep'"),
-            "the old primary to be rid of its connections",
-            20,
-        )
+        wait_until(lambda: not sessions_of_app(old), "the old primary to be rid of its connections", 20)
         had = rows_of_node(old)
         let_them_work(drill)
         assert rows_of_node(old) == had
         drill.finish()
-    present = rows_of(cluster)
-    print("--- SIGSTOP, synchronous")
-    print_table(drill, cluster, times, missing_writes(drill, present))
-    check_clients(drill, [times], in_order=False)
-    check_transactions(drill, [times], present, in_order=False, none_may_miss=True)
-    check_open_transaction(drill)
-    check_readers(drill)
-    assert missing_writes(drill, present) == []
+    judge_synchronous_crash(cluster, drill, times, "SIGSTOP")
     late = {s.id for s in drill.acknowledged() if s.node == new.port}
     assert late and not late & had, "writes after the promotion reached the old primary"
     assert impatient.log_lines("event=node_changed .*fault=older_timeline"), impatient.log_tail()
     old.stop("immediate")
+
+
+def sessions_of_app(node) -> list:
+    """Whoever waits there for a standby does not look whether its client is still there, and is not among them."""
+    return node.rows("select pid, query from pg_stat_activity where usename = 'app' and wait_event is distinct from 'SyncRep'")
 
 
 def rows_of_node(node) -> set[int]:

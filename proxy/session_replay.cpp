@@ -104,8 +104,11 @@ bool Session::replay_transaction() {
   const auto now = worker_.reactor().now();
   const auto& limits = worker_.shared().config.replay;
   const std::string rest(in_.view().substr(record_->left()));
-  const bool late = record_->failovers() > 0 && now >= record_->first_lost() + limits.timeout;
-  if (late || record_->failovers() >= limits.max_attempts) {
+  const bool late = record_->first_lost() && now >= *record_->first_lost() + limits.timeout;
+  // A server that shuts down says so on each of its connections, and the pool may hold many of them. That is
+  // not the transaction's doing, as another end of the server might be.
+  const bool counts = !record_->replaying() || !rolled_back_;
+  if (late || (counts && record_->attempts() >= limits.max_attempts)) {
     if (!record_->replaying()) return false;
     give_replay_up(describe(Failure::transaction_lost));
     return true;
@@ -113,7 +116,7 @@ bool Session::replay_transaction() {
   forget_unit();
   status_ = 'I';
   held_begin_.clear();
-  record_->begin_replay(now);
+  record_->begin_replay(now, counts);
   in_.clear();
   in_.append(record_->bytes());
   in_.append(rest);

@@ -48,7 +48,8 @@ class TransactionRecord final : public pools::GatherTap {
     if (bytes_.capacity() > kKept) bytes_ = {};
     bytes_.clear();
     units_.clear();
-    failovers_ = 0;
+    attempts_ = 0;
+    first_lost_.reset();
     error_.reset();
     key_.reset();
     status.clear();
@@ -65,16 +66,18 @@ class TransactionRecord final : public pools::GatherTap {
   /// There is something that could be executed again.
   [[nodiscard]] bool holds_transaction() const { return phase_ != Phase::none && !units_.empty(); }
 
-  /// Begins to execute it again, for the how many-eth time since it began; all of it is still to come.
-  std::uint32_t begin_replay(TimePoint now) {
+  /// Begins to execute it again; all of it is still to come. `counts`: against max_attempts.
+  void begin_replay(TimePoint now, bool counts) {
     phase_ = Phase::replaying;
     next_ = 0;
     left_ = bytes_.size();
-    if (failovers_ == 0) first_lost_ = now;
-    return ++failovers_;
+    if (!first_lost_) first_lost_ = now;
+    if (counts) ++attempts_;
   }
-  [[nodiscard]] std::uint32_t failovers() const { return failovers_; }
-  [[nodiscard]] TimePoint first_lost() const { return first_lost_; }
+  /// How often it has been executed again, of those that count.
+  [[nodiscard]] std::uint32_t attempts() const { return attempts_; }
+  /// When its server was lost for the first time.
+  [[nodiscard]] std::optional<TimePoint> first_lost() const { return first_lost_; }
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
   /// Bytes at the beginning of the session's input that are of the replay, and not of the client.
   [[nodiscard]] std::size_t left() const { return replaying() ? left_ : 0; }
@@ -124,8 +127,8 @@ class TransactionRecord final : public pools::GatherTap {
   ReplyDigest digest_;       // of the unit at hand
   std::size_t next_ = 0;     // of units_
   std::size_t left_ = 0;
-  std::uint32_t failovers_ = 0;
-  TimePoint first_lost_{};
+  std::uint32_t attempts_ = 0;
+  std::optional<TimePoint> first_lost_;
   std::unique_ptr<ClientError> error_;
   std::optional<OutcomeKey> key_;
 };

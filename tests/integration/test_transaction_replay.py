@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterator
 
 import psycopg
@@ -63,6 +64,10 @@ def lose_server(nodes, count: int = 1) -> None:
 
 def replays(proxy) -> float:
     return proxy.metrics().sum("tidemark_retries_total", reason="transaction_replayed")
+
+
+def running(nodes, statement: str) -> bool:
+    return bool(nodes.primary.rows("select 1 from pg_stat_activity where state = 'active' and query like %s", [statement]))
 
 
 def rows(nodes) -> list[tuple[Any, ...]]:
@@ -239,6 +244,23 @@ def test_it_is_not_executed_again_for_ever(start, nodes, target):
             sql.execute("commit")
     assert rows(nodes) == []
     assert replays(proxy) == 2
+
+
+def test_servers_that_shut_down_one_after_the_other_do_not_count(start, nodes, target):
+    """At a shutdown every connection of the pool says so for itself, to whoever takes it next."""
+    proxy = start({**PRIMARY, "replay": {"transactions": True, "max_attempts": 1}})
+    with connect(proxy) as sql:
+        sql.execute("begin")
+        sql.execute("insert into replayed select 1, '' from pg_sleep(1)")
+        lose_server(nodes)
+        with ThreadPoolExecutor(1) as pool:
+            commit = pool.submit(sql.execute, "commit")
+            for _ in range(5):
+                wait_until(lambda: running(nodes, "insert into replayed%"), "it to be executed again", 20)
+                lose_server(nodes)
+            assert commit.result(20).statusmessage == "COMMIT"
+    assert rows(nodes) == [(1, "")]
+    assert replays(proxy) == 1
 
 
 def test_a_pipeline_in_flight_runs_once_and_is_answered_once(proxy, nodes, target):

@@ -90,7 +90,8 @@ TEST_F(TransactionRecordTest, GoesThroughItsUnitsInTheirOrder) {
   answer("begin;", message('C', "BEGIN"));
   answer("insert;", message('C', "INSERT 0 1"));
   ASSERT_TRUE(record_.holds_transaction());
-  EXPECT_EQ(record_.begin_replay(now_), 1U);
+  record_.begin_replay(now_, true);
+  EXPECT_EQ(record_.attempts(), 1U);
   EXPECT_EQ(record_.bytes(), "begin;insert;");
   EXPECT_EQ(record_.left(), 13U);
   EXPECT_EQ(again(message('C', "BEGIN")), Outcome::same);
@@ -99,17 +100,18 @@ TEST_F(TransactionRecordTest, GoesThroughItsUnitsInTheirOrder) {
   EXPECT_EQ(record_.left(), 0U);
   EXPECT_EQ(record_.phase(), Phase::recording);
   answer("update;", message('C', "UPDATE 1"));
-  EXPECT_EQ(record_.begin_replay(now_ + 1s), 2U) << "what came later is part of it";
-  EXPECT_EQ(record_.bytes(), "begin;insert;update;");
+  record_.begin_replay(now_ + 1s, true);
+  EXPECT_EQ(record_.attempts(), 2U);
+  EXPECT_EQ(record_.bytes(), "begin;insert;update;") << "what came later is part of it";
   EXPECT_EQ(record_.first_lost(), now_);
 }
 
 TEST_F(TransactionRecordTest, AnotherResultIsNotTheSame) {
   record_.begin();
   answer("select;", message('D', "1"));
-  record_.begin_replay(now_);
+  record_.begin_replay(now_, true);
   EXPECT_EQ(again(message('D', "2")), Outcome::differs);
-  record_.begin_replay(now_);
+  record_.begin_replay(now_, true);
   EXPECT_EQ(again(message('D', "1"), false), Outcome::differs) << "it has failed, or ended";
 }
 
@@ -117,12 +119,25 @@ TEST_F(TransactionRecordTest, CanBeginAgainInTheMiddle) {
   record_.begin();
   answer("a;", message('C', "a"));
   answer("b;", message('C', "b"));
-  record_.begin_replay(now_);
+  record_.begin_replay(now_, true);
   EXPECT_EQ(again(message('C', "a")), Outcome::same);
-  record_.begin_replay(now_);
+  record_.begin_replay(now_, true);
   EXPECT_EQ(record_.left(), 4U);
   EXPECT_EQ(again(message('C', "a")), Outcome::same);
   EXPECT_EQ(again(message('C', "b")), Outcome::finished);
+}
+
+TEST_F(TransactionRecordTest, AnAttemptThatDoesNotCountHasItsTimeAllTheSame) {
+  record_.begin();
+  answer("a;", message('C', "a"));
+  record_.begin_replay(now_, false);
+  record_.begin_replay(now_ + 1s, true);
+  record_.begin_replay(now_ + 2s, false);
+  EXPECT_EQ(record_.attempts(), 1U);
+  EXPECT_EQ(record_.first_lost(), now_);
+  record_.begin();
+  EXPECT_EQ(record_.attempts(), 0U);
+  EXPECT_EQ(record_.first_lost(), std::nullopt);
 }
 
 TEST_F(TransactionRecordTest, TooMuchIsForgottenAndSoIsACopy) {
@@ -138,7 +153,7 @@ TEST_F(TransactionRecordTest, TooMuchIsForgottenAndSoIsACopy) {
 TEST_F(TransactionRecordTest, WhyItWasGivenUpIsKeptUntilTheNextOne) {
   record_.begin();
   answer("a;", message('C', "a"));
-  record_.begin_replay(now_);
+  record_.begin_replay(now_, true);
   record_.give_up(describe(Failure::replay_differs));
   EXPECT_FALSE(record_.holds_transaction());
   ASSERT_NE(record_.error(), nullptr);

@@ -342,7 +342,6 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   ErrorFate judge_error(std::string_view body, std::uint32_t tag);
   void pass_on_end(std::string_view body);
   void remember_refusal();
-  [[nodiscard]] bool announces_end(std::string_view body) const;
   [[nodiscard]] bool is_our_copy_failure(std::string_view body);
   /// Nothing of a transaction has been done: the unit at hand can run elsewhere.
   [[nodiscard]] bool may_restart() const { return status_ == 'I' || !held_begin_.empty(); }

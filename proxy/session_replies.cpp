@@ -29,6 +29,16 @@ bool has_left_over(const pools::ServerConnection& server) {
   return !frame.valid() || frame.size <= server.partial.size();
 }
 
+/// A NoticeResponse by which a server process says that it ends at once: at an immediate shutdown (57P01), or
+/// because another one has crashed (57P02; both postgres.c, quickdie()). The client is told what that means
+/// for its statement, if anything. Another warning with 57P01 tells of a wait for synchronous replication
+/// that was given up, and is for the client.
+bool announces_end(std::string_view body) {
+  protocol::ErrorFields fields;
+  return protocol::parse_error_fields(body, fields) == protocol::Errc::ok &&
+         fields.code.text().starts_with("57P0") && fields.routine == "quickdie";
+}
+
 }  // namespace
 
 void Session::on_server_events(pools::ServerConnection& server, pools::IoEvents events) {
@@ -354,15 +364,6 @@ void Session::pass_on_end(std::string_view body) {
   drop_server();
   send_to_client(out);
   close();
-}
-
-/// A server says that it is about to close the connection (57P01 at an immediate shutdown, 57P02 after a
-/// crash), while it runs a read that can be sent again: the client need not know. With a write, 57P01 is a
-/// warning to be told: the wait for synchronous replication was given up.
-bool Session::announces_end(std::string_view body) const {
-  protocol::ErrorFields fields;
-  return can_be_sent_again() && protocol::parse_error_fields(body, fields) == protocol::Errc::ok &&
-         fields.code.text().starts_with("57P0");
 }
 
 /// Everything the unit asked for has been answered, and the answer has left.

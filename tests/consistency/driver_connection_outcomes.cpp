@@ -172,7 +172,8 @@ void Connection::steps_dropped(std::int64_t now) {
 
 std::string Connection::step_name() const {
   if (no_more_steps()) return "sync";
-  const char* const where = in_transaction_ ? " in transaction" : unit_.pipelined ? " in pipeline" : "";
+  const bool pipelined = unit_.pipelined;
+  const char* const where = in_transaction_ ? " in transaction" : pipelined ? " in pipeline" : "";
   switch (step().kind) {
     case StepKind::prepare_read:
     case StepKind::prepare_write:
@@ -189,11 +190,11 @@ std::string Connection::step_name() const {
     case StepKind::write:
       return std::string("write") + where;
     case StepKind::begin:
-      return "begin";
+      return pipelined ? "begin in pipeline" : "begin";
     case StepKind::begin_read_only:
-      return "begin read only";
+      return pipelined ? "begin read only in pipeline" : "begin read only";
     case StepKind::commit:
-      return open_write_ ? "commit" : "commit read only";
+      return std::string("commit") + (read_only_ ? " read only" : "") + (pipelined ? " in pipeline" : "");
     case StepKind::rollback:
       return "rollback";
   }

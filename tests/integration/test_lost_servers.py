@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import signal
 import threading
 from typing import Any, Iterator
@@ -129,6 +130,63 @@ def test_the_commit_of_a_read_only_transaction_needs_no_server(connection, nodes
     terminate(nodes, begin(connection, "begin read only", "select 1"))
     assert connection.execute("commit").statusmessage == "COMMIT"
     assert connection.execute("select 1").fetchone() == (1,)
+
+
+def unread_bytes(pid: int) -> int:
+    """What has reached the process by TCP, and it has not taken (proc(5), /proc/net/tcp: inode and rx_queue)."""
+    links = [os.readlink(entry) for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+    inodes = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:[")}
+    table = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].split(":")[1], 16) for row in table if row[9] in inodes)
+
+
+class Crash:
+    """The server process that the statement `statement` of `connection` has been sent to says that it ends (WARNING,
+    57P01), and the postmaster ends all others in the same way (57P02) and starts anew."""
+
+    def __init__(self, connection: psycopg.Connection[Any], nodes, pid: int, statement: str) -> None:
+        self.notices: list[str | None] = []
+        connection.add_notice_handler(lambda diagnostic: self.notices.append(diagnostic.sqlstate))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            self.running = InBackground(connection, statement)
+            wait_until(lambda: unread_bytes(pid) > 0, "the statement to be sent", 10)
+            os.kill(pid, signal.SIGQUIT)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        # From then on the postmaster lets nobody in until it has recovered.
+        wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the process to end", 10)
+
+
+@pytest.fixture
+def recovered(nodes) -> Iterator[None]:
+    yield
+    nodes.primary.wait_ready()
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_server_that_says_it_ends_takes_nothing_from_the_end_of_a_read_only_transaction(connection, nodes, recovered, end):
+    pid = begin(connection, "begin read only", "select 1")
+    crash = Crash(connection, nodes, pid, end)
+    assert crash.running.ended() is None
+    assert crash.notices == []
+    assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_a_server_that_says_it_ends_takes_nothing_from_a_transaction_that_begins(connection, nodes, recovered):
+    (pid,) = connection.execute("select pg_backend_pid()").fetchone()
+    crash = Crash(connection, nodes, pid, "begin")
+    assert crash.running.ended() is None
+    assert crash.notices == []
+    assert connection.execute("select 1").fetchone() == (1,)
+    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
+
+def test_a_server_that_says_it_ends_leaves_a_write_in_doubt(connection, nodes, target, recovered):
+    (pid,) = connection.execute("select pg_backend_pid()").fetchone()
+    crash = Crash(connection, nodes, pid, "insert into lost_servers values (1)")
+    assert crash.running.ended() == "40003"
+    assert crash.notices == []
 
 
 @pytest.mark.parametrize(

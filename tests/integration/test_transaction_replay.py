@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterator
 
@@ -261,6 +263,22 @@ def test_servers_that_shut_down_one_after_the_other_do_not_count(start, nodes, t
             assert commit.result(20).statusmessage == "COMMIT"
     assert rows(nodes) == [(1, "")]
     assert replays(proxy) == 1
+
+
+def test_a_server_that_says_it_ends_has_begun_no_answer(proxy, nodes, target):
+    """A warning (57P01, at SIGQUIT) comes in the middle of a statement, and is not for the client."""
+    with connect(proxy) as sql, ThreadPoolExecutor(1) as pool:
+        notices: list[str | None] = []
+        sql.add_notice_handler(lambda diagnostic: notices.append(diagnostic.sqlstate))
+        sql.execute("begin")
+        insert = pool.submit(sql.execute, "insert into replayed select 1, '' from pg_sleep(1)")
+        wait_until(lambda: running(nodes, "insert into replayed%"), "it to run", 20)
+        (pid,) = nodes.primary.rows("select pid from pg_stat_activity where state = 'active' and query like 'insert into replayed%'")[0]
+        os.kill(pid, signal.SIGQUIT)
+        assert insert.result(20).statusmessage == "INSERT 0 1"
+        assert sql.execute("commit").statusmessage == "COMMIT"
+        assert notices == []
+    assert rows(nodes) == [(1, "")]
 
 
 def test_a_pipeline_in_flight_runs_once_and_is_answered_once(proxy, nodes, target):

@@ -44,7 +44,7 @@ void Session::begin() {
   const auto known = group_->welcomes.find(settings_);
   if (known != group_->welcomes.end()) return greet(known->second);
   welcoming_ = true;
-  unit_is_read_ = true;
+  unit_class_.is_read = true;
   route();
 }
 
@@ -107,7 +107,7 @@ bool Session::client_has_died() const {
   if (server_ == nullptr || !unit_in_flight_ || !unit_held_ || in_.size() != unit_.size || is_passing_on())
     return false;
   const int next = client_.peek();
-  return next == -1 || (next == 'X' && unit_is_read_);
+  return next == -1 || (next == 'X' && unit_class_.is_read);
 }
 
 void Session::resume_reading() {

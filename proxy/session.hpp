@@ -20,6 +20,7 @@
 #include "proxy/error_mapping.hpp"
 #include "proxy/idle_watch.hpp"
 #include "proxy/limits.hpp"
+#include "proxy/loss_verdict.hpp"
 #include "proxy/session_figures.hpp"
 #include "proxy/session_start.hpp"
 #include "proxy/session_terms.hpp"
@@ -28,6 +29,7 @@
 #include "proxy/tidemark_command.hpp"
 #include "proxy/tidemark_settings.hpp"
 #include "proxy/transaction_record.hpp"
+#include "proxy/unit_class.hpp"
 #include "proxy/unit_names.hpp"
 #include "proxy/unit_route.hpp"
 #include "proxy/user_marks.hpp"
@@ -75,8 +77,8 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   [[nodiscard]] bool on_former_primary() const { return server_ != nullptr && sent_to_primary_; }
   /// What it runs is a read of whose answer the client has had nothing.
   [[nodiscard]] bool can_be_sent_again() const {
-    return unit_in_flight_ && unit_kind_ == UnitKind::read && unit_held_ && !replied_ && may_restart() &&
-           !mid_sequence_;
+    return unit_in_flight_ && unit_class_.kind == UnitKind::read && unit_held_ && !replied_ &&
+           may_restart() && !mid_sequence_;
   }
   [[nodiscard]] std::uint64_t serial() const { return serial_; }
   [[nodiscard]] std::int32_t process_id() const { return cancel_key_.process_id; }
@@ -87,7 +89,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void on_server_ready(pools::ServerConnection& server) override;
   void on_server_unavailable(const protocol::LoginFailure& failure) override;
   [[nodiscard]] bool can_go_elsewhere() const override {
-    return unit_is_read_ && worker_.view().primary != pending_.node;
+    return unit_class_.is_read && worker_.view().primary != pending_.node;
   }
   pools::ServerHolder& holder() override { return *this; }
 
@@ -129,6 +131,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool classify_unit();
   bool on_malformed(const protocol::FrontendMessage& message, std::string_view what);
   void await_answers_or_fail(std::string_view what);
+  [[nodiscard]] UnitPlace unit_place() const;
   void add_class(const routing::Classification& classification);
   PreparedText* find_prepared(std::string_view name);
   const routing::Classification& classification_of(PreparedText& text);
@@ -151,7 +154,7 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   // session_outcome.cpp
   void push_outcome_question(pools::Gather& out);
   void note_outcome_key(std::string_view body, bool whole);
-  bool learn_outcome();
+  void learn_outcome();
   void ask_outcome();
   void on_outcome(std::string_view status);
   void settle_outcome();
@@ -263,12 +266,13 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   void drop_server();
   void clean_server();
   [[nodiscard]] routing::StatementContext statement() const {
-    return {.is_read = unit_is_read_, .primary_only = primary_only_, .of_node = unit_is_of_node_};
+    return {.is_read = unit_class_.is_read, .primary_only = primary_only_, .of_node = unit_class_.is_of_node};
   }
 
   // session_loss.cpp
   void on_server_lost(std::string_view fenced_because = {});
   void retry_unit(Retry reason);
+  [[nodiscard]] LostUnit lost_unit();
   void answer_lost_unit();
 
   // session_marks.cpp
@@ -367,18 +371,10 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
 
   // The unit at hand.
   protocol::Unit unit_;
-  UnitKind unit_kind_ = UnitKind::write;
-  bool unit_is_read_ = false;
-  std::uint16_t unit_state_ = 0;        ///< kinds of state that it may leave in its session
-  bool unit_ends_state_ = false;        ///< it may end some
-  bool unit_only_sets_ = false;         ///< nothing but SET and RESET: any node will do
-  bool unit_is_of_node_ = false;        ///< reads what each node has of its own
-  bool unit_reads_sequence_ = false;    ///< calls lastval or currval
-  bool unit_in_flight_ = false;         ///< sent (in part) and not answered in full
-  bool unit_held_ = false;              ///< its bytes are still in in_, so that it can be sent again
-  bool unit_is_long_ = false;           ///< its last message is passed on without being held
-  bool unit_begins_read_only_ = false;  ///< holds a BEGIN … READ ONLY
-  bool unit_may_open_ = false;  ///< several statements, of which one may open a transaction and not end it
+  UnitClass unit_class_;
+  bool unit_in_flight_ = false;                ///< sent (in part) and not answered in full
+  bool unit_held_ = false;                     ///< its bytes are still in in_, so that it can be sent again
+  bool unit_is_long_ = false;                  ///< its last message is passed on without being held
   bool unit_may_be_command_ = false;           ///< one of its texts may be a TidemarkCommand
   std::unique_ptr<ClientError> unit_mistake_;  ///< why it is not carried out: a hint that cannot be read
   UnitRoute route_;
@@ -387,12 +383,10 @@ class Session final : public pools::EventHandler, public pools::ServerHolder, pu
   bool not_begun_ = false;           ///< the server ended before it took up the unit (57P05)
   bool command_completed_ = false;   ///< a CommandComplete came
   bool rolled_back_by_tag_ = false;  ///< the last one was of a transaction that has failed, or was given up
-  std::uint8_t completions_ = 0;  ///< so many came of the unit at hand, or more if it is the greatest value
-  bool sequence_failed_ = false;  ///< the server skips to a Sync that the client has not sent yet
-  bool unit_executes_ = false;    ///< holds a Query, Execute or FunctionCall
-  bool unit_failed_ = false;      ///< the server answered with an error
-  bool unit_changes_functions_ = false;
-  bool changed_functions_ = false;  ///< … or another one of the open transaction
+  std::uint8_t completions_ = 0;    ///< so many came of the unit at hand, or more if it is the greatest value
+  bool sequence_failed_ = false;    ///< the server skips to a Sync that the client has not sent yet
+  bool unit_failed_ = false;        ///< the server answered with an error
+  bool changed_functions_ = false;  ///< the open transaction has, or may have
   bool own_sync_ = false;           ///< we sent the Sync: the client is not told of its ReadyForQuery
   bool primary_only_ = false;
   bool replied_ = false;           ///< the client was sent something of the answer

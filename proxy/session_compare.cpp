@@ -31,8 +31,9 @@ constexpr std::string_view kTooMuchDefinition = "TABLE tidemark.\"too many prepa
 
 /// The unit can do no harm: the comparison may come with its answer.
 bool Session::compares_as_it_runs() const {
-  return unit_is_read_ && unit_kind_ == UnitKind::read && status_ == 'I' && held_begin_.empty() &&
-         !unit_begins_read_only_ && !mid_sequence_ && unit_held_ && !unit_is_long_ && unit_.end == End::sync;
+  return unit_class_.is_read && unit_class_.kind == UnitKind::read && status_ == 'I' && held_begin_.empty() &&
+         !unit_class_.begins_read_only && !mid_sequence_ && unit_held_ && !unit_is_long_ &&
+         unit_.end == End::sync;
 }
 
 /// The client asks for the types of the portal that it binds, in the same unit: it does not go by what it was

@@ -41,7 +41,7 @@ bool Session::forget_statements(std::string_view sql, std::string& tag) {
 
 /// Answers what needs no server. True when done.
 bool Session::answer_locally() {
-  if (unit_executes_ && unit_state_ == 0 && !unit_ends_state_) return false;
+  if (unit_class_.executes && unit_class_.state == 0 && !unit_class_.ends_state) return false;
   const std::string_view bytes = in_.view();
   std::string out;
   std::string tag;
@@ -61,8 +61,8 @@ bool Session::answer_locally() {
       case 'P': {
         // DEALLOCATE as drivers send it: the unnamed statement, bound and executed once, in one unit.
         const auto parse = protocol::parse_parse(body);
-        if (&message != unit_.messages.begin() || !parse || !parse->statement.empty() || !unit_executes_ ||
-            !sole_statement() || !forget_statements(parse->query, tag)) {
+        if (&message != unit_.messages.begin() || !parse || !parse->statement.empty() ||
+            !unit_class_.executes || !sole_statement() || !forget_statements(parse->query, tag)) {
           return false;
         }
         statements_.set_unnamed(parse->definition);
@@ -161,7 +161,7 @@ void Session::answer_alone(std::string_view tag) {
 /// trip is saved, and a node lost before its answer costs the client nothing. True when held, or ended
 /// without a server.
 bool Session::hold_begin() {
-  if (held_begin_.empty() && (status_ != 'I' || !unit_begins_read_only_)) return false;
+  if (held_begin_.empty() && (status_ != 'I' || !unit_class_.begins_read_only)) return false;
   const auto sql = sole_statement();
   if (!sql) return false;
   if (!held_begin_.empty()) {

@@ -11,7 +11,7 @@ namespace tidemark::proxy {
 void Session::fence(std::string_view why) {
   // A server does not notice that its client is gone until it sends something. What may commit by itself is
   // left alone: a cancel would end its wait for a synchronous standby, and show what no standby has.
-  const bool commits = unit_kind_ == UnitKind::commit || unit_kind_ == UnitKind::write;
+  const bool commits = unit_class_.kind == UnitKind::commit || unit_class_.kind == UnitKind::write;
   if (!why.empty() && unit_in_flight_ && !commits) CancelSender::start(worker_, *server_);
   on_server_lost(why);
 }
@@ -41,8 +41,8 @@ void Session::on_server_lost(std::string_view fenced_because) {
   if (std::exchange(comparing_, false)) {
     // Nothing of the unit has been sent.
     if (may_restart() && !mid_sequence_ && attempts_ < kMaxAttempts) return retry_unit(Retry::not_begun);
-    if (unit_kind_ != UnitKind::read && unit_kind_ != UnitKind::rollback)
-      unit_kind_ = UnitKind::in_transaction;
+    if (unit_class_.kind != UnitKind::read && unit_class_.kind != UnitKind::rollback)
+      unit_class_.kind = UnitKind::in_transaction;
   }
   if (in_message) return close();  // the client has part of a message: nothing can be said any more
   // A statement that succeeded may have left state there that nobody knows of yet.
@@ -70,65 +70,68 @@ void Session::on_server_lost(std::string_view fenced_because) {
   }
 }
 
+LostUnit Session::lost_unit() {
+  const auto now = worker_.reactor().now();
+  const auto& config = worker_.shared().config;
+  LostUnit lost;
+  lost.kind = unit_class_.kind;
+  lost.held = unit_held_;
+  lost.replied = replied_;
+  lost.in_transaction = status_ != 'I';
+  lost.may_restart = may_restart();
+  lost.begins_read_only = !held_begin_.empty() || unit_class_.begins_read_only;
+  lost.not_begun = not_begun_;
+  lost.rolled_back = rolled_back_;
+  lost.refused = draining_refusal_;
+  lost.outdated = outdated_;
+  lost.may_try_again = attempts_ < kMaxAttempts;
+  lost.in_hold = now < arrived_ + config.cluster.failover_hold;
+  lost.in_queue_time = now < arrived_ + config.pool.queue_timeout;
+  lost.end_can_be_asked = record_ != nullptr && record_->key() && unit_held_ && !replied_ && status_ == 'T';
+  if (!unit_held_) return lost;
+  const auto sql = sole_statement();
+  lost.is_sole = sql.has_value();
+  lost.is_commit = sql && status_ == 'T' && commits_transaction(*sql);
+  lost.is_plain = is_plain_statement();
+  lost.end_certain = tag_of_certain_end().has_value();
+  return lost;
+}
+
 void Session::answer_lost_unit() {
-  // That a server shuts down is not the statement's doing: it goes round as long as servers do, which may be
-  // one connection after the other of a server whose end nobody has been told of yet.
-  const bool in_time = worker_.reactor().now() < arrived_ + worker_.shared().config.cluster.failover_hold;
-  const bool can_be_sent = !replied_ && unit_held_;
-  const bool resend = can_be_sent && (attempts_ < kMaxAttempts || (rolled_back_ && in_time));
-  if (outdated_) return fail_unit(describe(Failure::result_changed), 'I');
-  if (not_begun_) {
-    // As often as it happens: servers that close idle connections soon can do it again and again.
-    attempts_ = 0;
-    const auto deadline = arrived_ + worker_.shared().config.pool.queue_timeout;
-    if (!replied_ && unit_held_ && worker_.reactor().now() < deadline) return retry_unit(Retry::not_begun);
-    return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'I');
-  }
-  switch (unit_kind_) {
-    case UnitKind::read:
-      if (draining_refusal_) return retry_unit(Retry::read_refused);
-      if (resend && may_restart()) return retry_unit(Retry::server_lost);
-      if (held_begin_.empty() && !unit_begins_read_only_)
-        return fail_unit(describe(Failure::result_lost), 'I');
-      failed_transaction_ = true;
-      return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'E');
-    case UnitKind::begin:
-      // Nothing has been done in it yet.
-      if (resend) return retry_unit(Retry::not_begun);
-      [[fallthrough]];
-    case UnitKind::in_transaction:
-    case UnitKind::opens:
+  switch (judge_loss(lost_unit())) {
+    case LossVerdict::send_as_new:
+      attempts_ = 0;
+      return retry_unit(Retry::not_begun);
+    case LossVerdict::send_again:
+      return retry_unit(Retry::not_begun);
+    case LossVerdict::send_elsewhere:
+      return retry_unit(Retry::read_refused);
+    case LossVerdict::send_read_again:
+      return retry_unit(Retry::server_lost);
+    case LossVerdict::confirm_end:
+      return answer_end(*tag_of_certain_end());
+    case LossVerdict::end_transaction:
+      unit_in_flight_ = false;
+      transaction_lost_ = false;
+      return answer_failed_transaction();
+    case LossVerdict::ask_outcome:
+      return learn_outcome();
+    case LossVerdict::result_changed:
+      return fail_unit(describe(Failure::result_changed), 'I');
+    case LossVerdict::result_lost:
+      return fail_unit(describe(Failure::result_lost), 'I');
+    case LossVerdict::transaction_lost:
+      return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'I');
+    case LossVerdict::transaction_failed:
       // What the client sends before it has seen the error must not run outside its transaction.
       failed_transaction_ = true;
       return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'E');
-    case UnitKind::rollback:
-      if (unit_held_ && status_ != 'I') {
-        unit_in_flight_ = false;
-        transaction_lost_ = false;
-        return answer_failed_transaction();
-      }
-      // Outside of a transaction it does nothing, but warns of that.
-      if (resend && sole_statement()) return retry_unit(Retry::not_begun);
-      return fail_unit(describe(Failure::transaction_lost, fenced_because_), 'I');
-    case UnitKind::commit:
-    case UnitKind::write: {
-      if (unit_held_ && !replied_) {
-        if (const auto tag = tag_of_certain_end()) return answer_end(*tag);
-      }
-      if (rolled_back_ && unit_kind_ == UnitKind::commit && can_be_sent) {
-        if (const auto sql = sole_statement(); sql && status_ == 'T' && commits_transaction(*sql))
-          return fail_unit(describe(Failure::rolled_back), 'I');
-      }
-      if (rolled_back_ && can_be_sent && status_ == 'I' && unit_kind_ == UnitKind::write &&
-          is_plain_statement()) {
-        if (in_time) return retry_unit(Retry::not_begun);
-        return fail_unit(describe(Failure::rolled_back), 'I');
-      }
-      if (unit_kind_ == UnitKind::commit && learn_outcome()) return;
+    case LossVerdict::rolled_back:
+      return fail_unit(describe(Failure::rolled_back), 'I');
+    case LossVerdict::outcome_unknown:
       note_unknown_outcome();
-      failed_transaction_ = unit_may_open_;
-      return fail_unit(describe(Failure::outcome_unknown, fenced_because_), unit_may_open_ ? 'E' : 'I');
-    }
+      failed_transaction_ = unit_class_.may_open;
+      return fail_unit(describe(Failure::outcome_unknown, fenced_because_), unit_class_.may_open ? 'E' : 'I');
   }
 }
 

@@ -18,7 +18,7 @@ routing::SessionContext Session::context() {
   const auto& log = worker_.shared().monitor.positions();
   routing::SessionContext context;
   // A greeting, or a SET, needs any node that answers.
-  const bool anywhere = welcoming_ || unit_only_sets_;
+  const bool anywhere = welcoming_ || unit_class_.only_sets;
   context.level = anywhere ? routing::ConsistencyLevel::eventual : route_.level;
   context.max_staleness = route_.max_staleness;
   context.user_key = route_.user != 0 ? route_.user : user_key_;
@@ -28,7 +28,7 @@ routing::SessionContext Session::context() {
     marks.describe(context, log);
     route_.accounted = marks.answers();
   });
-  if (route_.level == routing::ConsistencyLevel::strong && unit_is_read_) {
+  if (route_.level == routing::ConsistencyLevel::strong && unit_class_.is_read) {
     if (mutated(Mutation::strong_without_asking)) return context;
     if (!std::exchange(route_.strong_asked, true)) route_.strong.raise(log.asked(), {}, arrived_);
     context.strong = route_.strong.floor(log);
@@ -40,7 +40,7 @@ routing::SessionContext Session::context() {
 /// names may be reading over another connection already: for them every part of an answer counts as it
 /// leaves. routing/README.md, rules 1, 2, 5 and 7.
 void Session::note_progress() {
-  if (welcoming_ || draining_refusal_ || unit_only_sets_) return;
+  if (welcoming_ || draining_refusal_ || unit_class_.only_sets) return;
   const bool ended = server_->pipeline.empty() && status_ == 'I' && !mid_sequence_;
   if (!ended && users_.empty()) return;
   auto& monitor = worker_.shared().monitor;
@@ -55,7 +55,7 @@ void Session::note_progress() {
   }
   auto asked = monitor.positions().asked();
   if (mutated(Mutation::asked_before_the_reply) && asked > 0) --asked;
-  const bool writes = !unit_is_read_ && unit_executes_;
+  const bool writes = !unit_class_.is_read && unit_class_.executes;
   const auto bound =
       writes && ended && was_flushed() ? pools::PositionBound::flushed : pools::PositionBound::inserted;
   const auto now = worker_.reactor().now();
@@ -76,8 +76,8 @@ bool Session::was_flushed() const {
   if (mutated(Mutation::flush_assumed)) return true;
   if (!commit_watch_.is_flushed() || unit_failed_ || tracker_.pinned()) return false;
   const bool committed =
-      unit_kind_ == UnitKind::commit && commit_watch_.one_completed() && !rolled_back_by_tag_;
-  if (!committed && unit_kind_ != UnitKind::write) return false;
+      unit_class_.kind == UnitKind::commit && commit_watch_.one_completed() && !rolled_back_by_tag_;
+  if (!committed && unit_class_.kind != UnitKind::write) return false;
   const auto* catalog = group_->catalog;
   if (catalog == nullptr || !catalog->changes_are_flushed || catalog->outdated) return false;
   if (settings_->find("synchronous_commit") != nullptr) return false;
@@ -93,7 +93,7 @@ void Session::note_unknown_outcome() {
 /// After a change of the primary's timeline: what the user has written or seen may be gone (rule 9). True
 /// when the client has been told instead of being served, or when a replica has to be asked first.
 bool Session::tell_of_loss() {
-  if (welcoming_ || unit_only_sets_ || (status_ != 'I' && held_begin_.empty())) return false;
+  if (welcoming_ || unit_class_.only_sets || (status_ != 'I' && held_begin_.empty())) return false;
   auto& monitor = worker_.shared().monitor;
   const auto now = worker_.reactor().now();
   const bool patient = now < arrived_ + kVisibilityWait;

@@ -24,7 +24,7 @@ constexpr std::string_view kInProgress = "in progress";
 /// Before the COMMIT of a recorded transaction that may have written: its id, and a position between its
 /// records and its commit record. In the same send; the answer leaves the server before it commits.
 void Session::push_outcome_question(pools::Gather& out) {
-  if (record_->phase() != TransactionRecord::Phase::recording || unit_kind_ != UnitKind::commit ||
+  if (record_->phase() != TransactionRecord::Phase::recording || unit_class_.kind != UnitKind::commit ||
       status_ != 'T' || !sent_to_primary_ || only_reads_ || mid_sequence_ || unit_is_long_)
     return;
   const auto sql = sole_statement();
@@ -46,13 +46,11 @@ void Session::note_outcome_key(std::string_view body, bool whole) {
   record_->note_key({std::string(xid), {worker_.view().system_identifier, sent_timeline_, *lsn}});
 }
 
-/// The server was lost while COMMIT was in flight. True when what became of it is asked of the next primary.
-bool Session::learn_outcome() {
-  if (record_ == nullptr || !record_->key() || !unit_held_ || replied_ || status_ != 'T') return false;
+/// The server was lost while COMMIT was in flight; what became of it is asked of the next primary.
+void Session::learn_outcome() {
   learning_outcome_ = true;
   unit_in_flight_ = false;
   begin_wait(Wait::retry, worker_.reactor().now());
-  return true;
 }
 
 /// On a connection to the primary. A COMMIT whose record would stand behind the end of its timeline is not on

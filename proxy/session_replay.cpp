@@ -25,8 +25,9 @@ void Session::note_for_replay() {
 /// Sent again, the unit would mean the same: it is whole, ends nothing and begins nothing that outlives the
 /// transaction, and uses no statement but those that are there then, too.
 bool Session::may_be_recorded() {
-  if (mid_sequence_ || unit_state_ != 0 || unit_ends_state_) return false;
-  if (unit_executes_ && (unit_kind_ == UnitKind::commit || unit_kind_ == UnitKind::rollback))
+  if (mid_sequence_ || unit_class_.state != 0 || unit_class_.ends_state) return false;
+  if (unit_class_.executes &&
+      (unit_class_.kind == UnitKind::commit || unit_class_.kind == UnitKind::rollback))
     return status_ != 'I';  // the transaction's end is the record's, whatever comes of it
   if (unit_.end != End::query && unit_.end != End::sync) return false;
   bool has_unnamed = false;
@@ -52,7 +53,8 @@ bool Session::may_be_recorded() {
 /// result, and the transaction has been given up.
 bool Session::record_unit() {
   if (record_->replaying()) return compare_replayed_unit();
-  const bool ends = unit_executes_ && (unit_kind_ == UnitKind::commit || unit_kind_ == UnitKind::rollback);
+  const bool ends = unit_class_.executes &&
+                    (unit_class_.kind == UnitKind::commit || unit_class_.kind == UnitKind::rollback);
   const bool open = status_ == 'T' && !unit_failed_ && unit_held_ && !ends;
   if (!open) {
     record_->forget();
@@ -96,8 +98,8 @@ bool Session::replay_transaction() {
   if (record_->replaying() ? !unit_held_ && unit_in_flight_ : status_ != 'T') return false;
   const bool in_flight = unit_in_flight_ && !record_->replaying();
   // An answer that has begun to leave cannot be taken back, nor an end that may have come.
-  if (in_flight && (!unit_held_ || replied_ || unit_kind_ == UnitKind::rollback)) return false;
-  if (in_flight && unit_kind_ == UnitKind::commit) {
+  if (in_flight && (!unit_held_ || replied_ || unit_class_.kind == UnitKind::rollback)) return false;
+  if (in_flight && unit_class_.kind == UnitKind::commit) {
     const auto sql = rolled_back_ ? sole_statement() : std::nullopt;
     if (!sql || !commits_transaction(*sql)) return false;
   }

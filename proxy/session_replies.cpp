@@ -332,7 +332,8 @@ Session::ErrorFate Session::judge_error(std::string_view body, std::uint32_t tag
   if (code == "25006" && sent_to_primary_ && server_->in_hot_standby())
     worker_.shared().monitor.suspect(server_->node());
   // The safety net: an autocommit read at a replica, of whose answer the client has had nothing.
-  if (!unit_is_read_ || sent_to_primary_ || replied_ || !unit_held_ || !may_restart() || draining_refusal_) {
+  if (!unit_class_.is_read || sent_to_primary_ || replied_ || !unit_held_ || !may_restart() ||
+      draining_refusal_) {
     return ErrorFate::forward;
   }
   if (code == "25006" || code == "0A000") {
@@ -414,7 +415,7 @@ void Session::finish_unit() {
     drop_server();
     return fail_session(describe(Failure::transaction_in_statement_mode));
   }
-  if (status_ == 'I' && unit_executes_ && !unit_is_read_ && sent_to_primary_) has_written_ = true;
+  if (status_ == 'I' && unit_class_.executes && !unit_class_.is_read && sent_to_primary_) has_written_ = true;
   const bool succeeded = !unit_failed_;
   clear_unit();
   if (status_ != 'I') return;

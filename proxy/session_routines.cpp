@@ -23,7 +23,7 @@ constexpr std::size_t kMaxRememberedText = 4096;
 /// The unit at hand is about to be sent and may change what its session leaves in a server.
 void Session::note_state() {
   asked_call_.clear();
-  if ((unit_state_ & ~state::suspected) == state::unknown) {
+  if ((unit_class_.state & ~state::suspected) == state::unknown) {
     auto call = called_routine();
     if (const auto known = group_->harmless_calls.find(call);
         known != group_->harmless_calls.end() && known->second >= kHarmlessAnswers) {
@@ -31,9 +31,10 @@ void Session::note_state() {
     }
     if (status_ == 'I' && !mid_sequence_) asked_call_ = std::move(call);
   }
-  const bool direct = unit_only_sets_ && status_ == 'I' && !mid_sequence_ && sole_statement().has_value();
-  tracker_.note_unit(static_cast<std::uint16_t>(unit_state_ & ~state::knowledge), unit_ends_state_,
-                     std::exchange(unit_commands_, {}), direct);
+  const bool direct =
+      unit_class_.only_sets && status_ == 'I' && !mid_sequence_ && sole_statement().has_value();
+  tracker_.note_unit(static_cast<std::uint16_t>(unit_class_.state & ~state::knowledge),
+                     unit_class_.ends_state, std::exchange(unit_commands_, {}), direct);
 }
 
 /// By what the unit at hand is known when it is asked about again and again: a procedure's name as it is
@@ -44,7 +45,7 @@ std::string Session::called_routine() {
   if (!sql) return {};
   std::string_view words = *sql;
   const std::string verb = next_word(words);
-  const bool suspected = (unit_state_ & state::suspected) != 0;
+  const bool suspected = (unit_class_.state & state::suspected) != 0;
   if (verb == "call" && !suspected) return verb + std::string(words.substr(0, words.find('(')));
   if (verb == "do") return std::string(*sql);
   // Behind EXECUTE stands another statement each time; a name with Unicode escapes was not looked up.
@@ -59,8 +60,8 @@ std::string Session::called_routine() {
 void Session::note_function_call(std::string_view body) {
   const auto oid = protocol::parse_function_oid(body);
   if (oid && routing::is_large_object_function(*oid)) return;
-  unit_state_ |= state::unknown | state::certain;
-  unit_ends_state_ = true;
+  unit_class_.state |= state::unknown | state::certain;
+  unit_class_.ends_state = true;
 }
 
 void Session::note_function_changes() {
@@ -73,7 +74,7 @@ void Session::note_function_changes() {
 void Session::name_settings_of_routines() {
   for (const auto& name : group_->catalog->settings)
     unit_commands_.push_back({SettingCommand::Kind::perhaps, name, std::nullopt});
-  if ((unit_state_ & state::nameless) != 0)
+  if ((unit_class_.state & state::nameless) != 0)
     unit_commands_.push_back({SettingCommand::Kind::unknown, {}, std::nullopt});
 }
 

@@ -77,11 +77,11 @@ void Session::ask_for_position() {
 /// that state; so does a transaction that begins on a primary whose commits wait for standbys. True when it
 /// waits.
 bool Session::wait_for_visibility(const Decision& decision) {
-  if (route_.settled || unit_only_sets_ || welcoming_ || worker_.view().primary != decision.node)
+  if (route_.settled || unit_class_.only_sets || welcoming_ || worker_.view().primary != decision.node)
     return false;
-  if (!unit_is_read_) {
-    const bool begins =
-        unit_kind_ == UnitKind::begin || unit_kind_ == UnitKind::opens || unit_kind_ == UnitKind::commit;
+  if (!unit_class_.is_read) {
+    const bool begins = unit_class_.kind == UnitKind::begin || unit_class_.kind == UnitKind::opens ||
+                        unit_class_.kind == UnitKind::commit;
     if (!begins || !worker_.view().node(decision.node).awaits_standbys) return false;
   }
   if (routing::mutated(routing::Mutation::visibility_ignored)) return false;
@@ -136,7 +136,7 @@ bool Session::wait_on_for_visibility() {
 
 void Session::lease_from(const Decision& decision) {
   if (wait_for_visibility(decision)) return;
-  if (unit_is_read_ && share_marks(decision.node)) return;
+  if (unit_class_.is_read && share_marks(decision.node)) return;
   pools::Pool& pool = *group_->pools[routing::index(decision.node)];
   if (auto* server = pool.take_idle(*this, decision.vouched_until, settings_)) {
     reason_ = decision.reason;
@@ -171,7 +171,8 @@ void Session::on_server_ready(pools::ServerConnection& server) {
   end_wait();
   const auto& view = worker_.view();
   const bool for_primary = !statement().is_read || pending_.vouched_until == routing::TimePoint::max();
-  const bool still_right = view.is_open(server.node()) && (unit_is_read_ || view.primary == server.node());
+  const bool still_right =
+      view.is_open(server.node()) && (unit_class_.is_read || view.primary == server.node());
   const bool vouched = for_primary || server.established_at() <= pending_.vouched_until;
   if (still_right && vouched && !is_still_good(server)) {
     group_->pools[routing::index(server.node())]->give_back(server);
@@ -200,7 +201,7 @@ void Session::on_server_unavailable(const protocol::LoginFailure& failure) {
   if (!pools::is_passing(failure)) {
     // A replica may not have replayed yet what the primary knows: a new database, user or password.
     const auto& primary = worker_.view().primary;
-    if (unit_is_read_ && !primary_only_ && primary && *primary != pending_.node) {
+    if (unit_class_.is_read && !primary_only_ && primary && *primary != pending_.node) {
       primary_only_ = true;
       route();
       return go_on();
@@ -220,7 +221,7 @@ void Session::on_server_unavailable(const protocol::LoginFailure& failure) {
     return resume_reading();
   }
   // Once more where the view says; a replica that refuses twice is left to others.
-  if (unit_is_read_ && !welcoming_ && ++attempts_ > 1) primary_only_ = unvouched_ = true;
+  if (unit_class_.is_read && !welcoming_ && ++attempts_ > 1) primary_only_ = unvouched_ = true;
   begin_wait(Wait::retry, now + kRetryInterval);
 }
 
@@ -242,7 +243,7 @@ void Session::start_on(pools::ServerConnection& server) {
       pin(kPinnedByMode);
     }
     if (unvouched_) reason_ = routing::Reason::fallback_replay;
-    worker_.counters().routed_to(server.node(), unit_is_read_, reason_).add();
+    worker_.counters().routed_to(server.node(), unit_class_.is_read, reason_).add();
     note_route();
     if (closing_) return;
     if (server.settings == settings_ || !settings_change_may_fail(*server.settings, *wanted_settings()))
@@ -309,7 +310,7 @@ void Session::on_published(bool topology) {
       // Waiting for a node that is no longer the right one would be waiting for nothing.
       const auto& view = worker_.view();
       const bool still_right =
-          view.is_open(pending_.node) && (unit_is_read_ || view.primary == pending_.node);
+          view.is_open(pending_.node) && (unit_class_.is_read || view.primary == pending_.node);
       if (!topology || still_right) return;
       leave();
       break;

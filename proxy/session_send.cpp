@@ -198,8 +198,9 @@ void Session::push_parse(const protocol::ParseView& parse, std::string_view whol
   // A unit that leaves state may make its server forget what it has prepared (DEALLOCATE ALL) before this is
   // parsed.
   auto& statements = worker_.statements();
-  auto text = unit_ends_state_ ? statements.refer_alone(parse.definition, group_->database)
-                               : statements.refer(parse.definition, group_->database, analysis_settings());
+  auto text = unit_class_.ends_state
+                  ? statements.refer_alone(parse.definition, group_->database)
+                  : statements.refer(parse.definition, group_->database, analysis_settings());
   text->settings = analysis_settings();
   const pools::StatementId id = text->id;
   auto closed = is_freed(name) ? statements_.take(name) : std::nullopt;
@@ -235,7 +236,7 @@ std::string_view Session::query_of(std::string_view statement) {
 
 void Session::push_bind(std::string_view whole, pools::Gather& out) {
   const auto bind = protocol::parse_bind(whole.substr(protocol::kFrameHeader));
-  if (unit_ends_state_) [[unlikely]] {
+  if (unit_class_.ends_state) [[unlikely]] {
     if (ends_all_statements(query_of(bind->statement))) {
       freeing_portal_ = bind->portal;
     } else if (freeing_portal_ == bind->portal) {
@@ -295,7 +296,7 @@ void Session::push_message(const protocol::FrontendMessage& message, std::string
                            pools::Gather& out) {
   const std::string_view whole = message.whole(bytes);
   auto& pipeline = server_->pipeline;
-  if (unit_ends_state_ && push_deallocation(message, bytes)) [[unlikely]]
+  if (unit_class_.ends_state && push_deallocation(message, bytes)) [[unlikely]]
     return;
   switch (message.type) {
     case 'Q':
@@ -439,7 +440,7 @@ void Session::send_unit() {
   if (mid_sequence_ && !held_begin_.empty()) {
     // The transaction is at its server: what follows finds it there, and cannot be sent again elsewhere.
     held_begin_.clear();
-    unit_kind_ = UnitKind::in_transaction;
+    unit_class_.kind = UnitKind::in_transaction;
   }
   if (server_->readable || (!server_->pipeline.empty() && server_->pipeline.front().fate == Fate::inject))
     read_server();

@@ -20,12 +20,12 @@ bool needs_marks(ConsistencyLevel level) {
 /// True when it waits, or the session is over.
 bool Session::share_marks(std::optional<routing::NodeId> node) {
   RedisMarks* redis = worker_.redis();
-  if (redis == nullptr || users_.empty() || welcoming_ || unit_only_sets_) [[likely]]
+  if (redis == nullptr || users_.empty() || welcoming_ || unit_class_.only_sets) [[likely]]
     return false;
-  if (unit_is_read_ && !node) return ask_for_marks(*redis);
+  if (unit_class_.is_read && !node) return ask_for_marks(*redis);
   if (route_.marks_failed) return false;
   SharedUser::Subject subject;
-  if (unit_is_read_) {
+  if (unit_class_.is_read) {
     const auto& state = worker_.view().node(*node);
     subject = {.node = state.name, .id = *node, .server_start = state.server_start};
   }
@@ -77,7 +77,7 @@ bool Session::ask_for_marks(RedisMarks& redis) {
 void Session::go_without_marks() {
   route_.marks_failed = true;
   route_.marks_awaited = 0;
-  if (!unit_is_read_ || !needs_marks(route_.level)) return;
+  if (!unit_class_.is_read || !needs_marks(route_.level)) return;
   route_.level = ConsistencyLevel::strong;
   route_.source = LevelSource::redis_gone;
 }
@@ -109,7 +109,7 @@ bool Session::answer_when_shared(std::string_view tag) {
     if (marks.has_open_replicas()) marks.leave_replicas(asked, worker_.view().timeline, arrived_);
   });
   note_user();
-  unit_is_read_ = unit_only_sets_ = false;
+  unit_class_.is_read = unit_class_.only_sets = false;
   return share_marks(std::nullopt);
 }
 

@@ -77,8 +77,8 @@ bool settings_change_may_fail(const pools::SessionSettings& from, const pools::S
 /// tell, is set on the primary.
 void Session::read_setting_commands() {
   unit_commands_.clear();
-  const bool sets = (unit_state_ & state::settings) != 0;
-  const bool runs_anything = (unit_state_ & state::unknown) != 0;
+  const bool sets = (unit_class_.state & state::settings) != 0;
+  const bool runs_anything = (unit_class_.state & state::unknown) != 0;
   if (!sets && !runs_anything) return;
   const std::string_view bytes = in_.view();
   bool parses_unnamed = false;
@@ -123,13 +123,13 @@ void Session::read_setting_commands() {
   const bool anywhere = std::none_of(unit_commands_.begin(), unit_commands_.end(), [](const auto& command) {
     return command.kind == Kind::unknown || command.name.find("transaction") != std::string::npos;
   });
-  if (!anywhere) unit_is_read_ = false;
+  if (!anywhere) unit_class_.is_read = false;
 }
 
 /// RESET of what is set here, answered without a server: the next one is taken over without it. True when
 /// done.
 bool Session::answer_reset() {
-  if (!unit_only_sets_ || status_ != 'I' || mid_sequence_ || unit_commands_.size() != 1) return false;
+  if (!unit_class_.only_sets || status_ != 'I' || mid_sequence_ || unit_commands_.size() != 1) return false;
   const SettingCommand& command = unit_commands_.front();
   if (command.kind != Kind::reset && command.kind != Kind::reset_all) return false;
   const auto sql = sole_statement();
@@ -140,7 +140,7 @@ bool Session::answer_reset() {
   }
   std::string_view words = *sql;
   const bool is_set = next_word(words) == "set";
-  tracker_.note_unit(unit_state_, false, {command}, true);
+  tracker_.note_unit(unit_class_.state, false, {command}, true);
   settings_ = worker_.settings().intern(tracker_.apply_known(*settings_, *startup_).session);
   watch_own_limits();
   unit_commands_.clear();
@@ -152,7 +152,7 @@ bool Session::answer_reset() {
 /// nextval nobody knows which, and another's answer would be wrong. Who has not written asks a server whose
 /// sequences are forgotten first, and is told by it. True when refused.
 bool Session::refuse_sequence_state() {
-  if (!unit_reads_sequence_) return false;
+  if (!unit_class_.reads_sequence) return false;
   if (!group_->reads_sequences) worker_.learn_that_sequences_are_read(*group_);
   if (status_ != 'I' || mid_sequence_ || tracker_.pinned() || !has_written_) return false;
   const auto sql = sole_statement();
@@ -173,8 +173,8 @@ bool Session::refuse_by_mode() {
     case pools::PoolMode::statement:
       break;
   }
-  if (unit_kind_ != UnitKind::begin && unit_kind_ != UnitKind::opens && !unit_begins_read_only_ &&
-      !unit_may_open_) {
+  if (unit_class_.kind != UnitKind::begin && unit_class_.kind != UnitKind::opens &&
+      !unit_class_.begins_read_only && !unit_class_.may_open) {
     return false;
   }
   fail_unit(describe(Failure::transaction_in_statement_mode), status_);
@@ -341,7 +341,7 @@ void Session::on_settings_refused(std::string_view body) {
   drop_server();
   // What was sent along may have run without them: only a read is sent again.
   const bool again =
-      (welcoming_ || applying_ || (unit_is_read_ && unit_held_ && !replied_ && may_restart())) &&
+      (welcoming_ || applying_ || (unit_class_.is_read && unit_held_ && !replied_ && may_restart())) &&
       attempts_ < kMaxAttempts;
   if (!again || !(elsewhere || passing)) return fail_session(error);
   primary_only_ = primary_only_ || elsewhere;

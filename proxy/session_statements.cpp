@@ -192,7 +192,7 @@ bool Session::heal_statements(const protocol::ErrorFields& fields) {
   // A client that learned the types of the result before would read the new ones by them, if they are not
   // compared with what it was told.
   if (outdated && !describes && !compared) return false;
-  const bool undone = unit_kind_ == UnitKind::read || unit_kind_ == UnitKind::write;
+  const bool undone = unit_class_.kind == UnitKind::read || unit_class_.kind == UnitKind::write;
   if (!ours || !undone || replied_ || mid_sequence_ || !may_restart() || draining_refusal_ ||
       attempts_ >= kMaxAttempts) {
     return false;

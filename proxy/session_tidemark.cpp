@@ -108,7 +108,7 @@ bool Session::answer_tidemark() {
     refuse_in_transaction(describe_mistake(command->mistake));
     return true;
   }
-  if (!unit_executes_) {
+  if (!unit_class_.executes) {
     // Only prepared, or described: as answer_rows does it, without the rows.
     answer_rows({},
                 command->kind == Kind::show            ? "tidemark." + command->name
@@ -299,11 +299,11 @@ std::string Session::explain_route(std::string_view sql) {
   choose_level();
   if (unit_mistake_) return unit_mistake_->message + "\n" + unit_mistake_->detail + "\n";
   const auto classification = routing::classify(sql, group_->catalog);
-  unit_is_read_ = classification.statement == routing::StatementClass::read ||
-                  classification.statement == routing::StatementClass::begin_read_only;
+  unit_class_.is_read = classification.statement == routing::StatementClass::read ||
+                        classification.statement == routing::StatementClass::begin_read_only;
   const auto now = worker_.reactor().now();
   return routing::explain(worker_.shared().config.routing, worker_.view(), context(),
-                          {.is_read = unit_is_read_,
+                          {.is_read = unit_class_.is_read,
                            .primary_only = classification.for_primary || worker_.is_refused(sql),
                            .of_node = classification.for_primary},
                           classification, describe_level(route_.level, route_.source, route_.rule), now);
@@ -312,7 +312,7 @@ std::string Session::explain_route(std::string_view sql) {
 /// Remembers where the unit goes, and tells the client if it wants to know.
 void Session::note_route() {
   last_route_ = {.known = true,
-                 .is_read = unit_is_read_,
+                 .is_read = unit_class_.is_read,
                  .node = server_->node(),
                  .reason = reason_,
                  .level = route_.level,

@@ -28,8 +28,8 @@ void Session::begin_unit() {
   if (unit_may_be_command_ && answer_tidemark()) return;
   if (unit_mistake_ && !mid_sequence_) return refuse_in_transaction(*unit_mistake_);
   if (refuse_sequence_state() || refuse_by_mode()) return;
-  if (unit_changes_functions_) note_function_changes();
-  const bool changes_state = unit_state_ != 0 || unit_ends_state_;
+  if (unit_class_.changes_functions) note_function_changes();
+  const bool changes_state = unit_class_.state != 0 || unit_class_.ends_state;
   if (server_ != nullptr) {
     // Statements prepared by protocol messages are the proxy's also while a server is held.
     if (changes_state && !mid_sequence_ && status_ != 'E' && answer_locally()) return;
@@ -104,79 +104,27 @@ void Session::begin_long_unit() {
     note_function_call(in_.view().substr(std::min(in_.size(), head.offset + protocol::kFrameHeader)));
   } else {
     // Nobody has read what it leaves in its session.
-    unit_state_ = routing::session_state::unknown | routing::session_state::certain;
-    unit_ends_state_ = true;
-    unit_may_open_ = head.type == 'Q';
+    unit_class_.state = routing::session_state::unknown | routing::session_state::certain;
+    unit_class_.ends_state = true;
+    unit_class_.may_open = head.type == 'Q';
   }
-  unit_is_read_ = only_reads_ = false;
-  unit_executes_ = true;
-  unit_is_long_ = true;
+  unit_class_.be_long(unit_place());
+  only_reads_ = false;
+  unit_is_long_ = unit_held_ = true;
   commit_watch_.doubt();
-  unit_held_ = true;
-  unit_kind_ = status_ == 'I' ? UnitKind::write : UnitKind::in_transaction;
-  unit_only_sets_ = false;
-  if (unit_state_ != 0 || unit_ends_state_) note_state();
+  if (unit_class_.state != 0 || unit_class_.ends_state) note_state();
   if (server_ == nullptr) return route();
   if (!hold_while_paused() && !share_marks(server_->node())) send_unit();
 }
 
+UnitPlace Session::unit_place() const {
+  return {.continues = mid_sequence_, .in_transaction = status_ != 'I', .begin_held = !held_begin_.empty()};
+}
+
 void Session::add_class(const routing::Classification& classification) {
-  unit_state_ = static_cast<std::uint16_t>(unit_state_ | classification.session_state);
+  unit_class_.add(classification, unit_place());
   commit_watch_.note(classification);
-  unit_ends_state_ = unit_ends_state_ || classification.ends_session_state;
-  unit_reads_sequence_ = unit_reads_sequence_ || classification.reads_sequence_state;
-  unit_is_of_node_ = unit_is_of_node_ || classification.for_primary;
-  const bool harmless = classification.statement == StatementClass::read ||
-                        classification.statement == StatementClass::end ||
-                        classification.statement == StatementClass::empty;
-  only_reads_ = only_reads_ && harmless && !classification.several;
-  if (classification.statement != StatementClass::empty)
-    unit_only_sets_ = unit_only_sets_ && classification.only_settings;
-  // What is temporary only its own session sees, which keeps its server for it.
-  const bool temporary = (classification.session_state & routing::session_state::temporary) != 0;
-  unit_changes_functions_ = unit_changes_functions_ || (classification.changes_functions && !temporary);
-  UnitKind kind = UnitKind::write;
-  switch (classification.statement) {
-    case StatementClass::empty:
-      return;
-    case StatementClass::begin_read_only:
-      unit_begins_read_only_ = true;
-      return;
-    case StatementClass::read:
-      return;
-    case StatementClass::begin:
-      kind = UnitKind::begin;
-      break;
-    case StatementClass::end:
-      kind = classification.is_commit ? UnitKind::commit : UnitKind::rollback;
-      break;
-    case StatementClass::transaction_local:
-      // Any node can run it; what follows stays there.
-      if (!held_begin_.empty()) return;
-      break;
-    case StatementClass::session_state:
-      if (classification.only_settings && (status_ == 'I' || !held_begin_.empty())) return;
-      break;
-    case StatementClass::write:
-      break;
-  }
-  const bool first = unit_is_read_;
-  unit_is_read_ = false;
-  // Several statements within a transaction are part of it; by themselves they are committed.
-  if (classification.may_commit || (classification.several && status_ == 'I')) {
-    kind = UnitKind::commit;
-    unit_may_open_ = unit_may_open_ || (classification.several && classification.may_commit);
-  }
-  // Several statements: a COMMIT among them decides what its loss means; BEGIN and ROLLBACK count only alone.
-  if (first) {
-    unit_kind_ = kind;
-  } else if (kind == UnitKind::commit || unit_kind_ == UnitKind::commit) {
-    unit_kind_ = UnitKind::commit;
-  } else if (unit_kind_ == UnitKind::begin || unit_kind_ == UnitKind::opens || kind == UnitKind::begin) {
-    unit_kind_ = UnitKind::opens;
-  } else {
-    unit_kind_ = UnitKind::write;
-  }
+  only_reads_ = only_reads_ && keeps_read_only(classification);
 }
 
 PreparedText* Session::find_prepared(std::string_view name) {
@@ -219,16 +167,11 @@ void Session::await_answers_or_fail(std::string_view what) {
 /// told, or will be.
 bool Session::classify_unit() {
   const bool continues = mid_sequence_;
-  unit_is_read_ = true;
-  unit_kind_ = UnitKind::read;
+  unit_class_.begin(continues);
   unit_compares_ = compared_ = false;
   if (!continues) {
     unit_commands_.clear();
     if (status_ == 'I' && !tracker_.pinned()) tracker_.forget();
-    unit_state_ = 0;
-    unit_ends_state_ = unit_reads_sequence_ = unit_is_of_node_ = false;
-    unit_changes_functions_ = unit_executes_ = unit_may_open_ = unit_begins_read_only_ = false;
-    unit_only_sets_ = true;
   }
   commit_watch_.begin_unit(!continues && status_ == 'I');
   const std::string_view bytes = in_.view();
@@ -239,10 +182,10 @@ bool Session::classify_unit() {
       case 'Q': {
         const auto sql = protocol::parse_query(body);
         if (!sql) return on_malformed(message, "malformed Query");
-        unit_executes_ = true;
+        unit_class_.executes = true;
         add_class(routing::classify(*sql, group_->catalog));
         note_text(*sql);
-        if (unit_is_read_ && worker_.is_refused(*sql)) primary_only_ = true;
+        if (unit_class_.is_read && worker_.is_refused(*sql)) primary_only_ = true;
         break;
       }
       case 'P': {
@@ -251,7 +194,7 @@ bool Session::classify_unit() {
         parses_unnamed = parses_unnamed || parse->statement.empty();
         add_class(routing::classify(parse->query, group_->catalog));
         note_text(parse->query);
-        if (unit_is_read_ && worker_.is_refused(parse->query)) primary_only_ = true;
+        if (unit_class_.is_read && worker_.is_refused(parse->query)) primary_only_ = true;
         break;
       }
       case 'B': {
@@ -283,12 +226,11 @@ bool Session::classify_unit() {
         if (!body.empty()) return on_malformed(message, "malformed Sync or Flush");
         break;
       case 'E':
-        unit_executes_ = true;
+        unit_class_.executes = true;
         break;
       case 'F':
-        unit_executes_ = true;
-        unit_is_read_ = unit_only_sets_ = only_reads_ = false;
-        unit_kind_ = UnitKind::write;
+        unit_class_.add_function_call();
+        only_reads_ = false;
         commit_watch_.doubt();
         note_function_call(body);
         break;
@@ -296,44 +238,34 @@ bool Session::classify_unit() {
         break;
     }
   }
-  if (unit_begins_read_only_ && !unit_is_read_ && !continues && runs_read_only_transaction()) {
-    unit_is_read_ = true;
-    unit_kind_ = UnitKind::read;
-  }
-  primary_only_ = primary_only_ || unit_is_of_node_;
+  if (unit_class_.begins_read_only && !unit_class_.is_read && !continues && runs_read_only_transaction())
+    unit_class_.be_read_only_transaction();
+  primary_only_ = primary_only_ || unit_class_.is_of_node;
   // The catalog that tells of a function is read when its transaction has ended.
-  if (unit_changes_functions_) {
-    unit_state_ |= routing::session_state::unknown | routing::session_state::certain;
-    unit_ends_state_ = true;
+  if (unit_class_.changes_functions) {
+    unit_class_.state |= routing::session_state::unknown | routing::session_state::certain;
+    unit_class_.ends_state = true;
   }
-  unit_only_sets_ = unit_only_sets_ && unit_state_ != 0;
-  if (unit_state_ != 0) read_setting_commands();
+  if (unit_class_.state != 0) read_setting_commands();
+  bool stays = unit_.end == End::partial;
   if (unit_.end == End::flush && !continues && status_ == 'I') {
     // Parse, Describe and Close leave no transaction behind: a Sync of ours ends them, and what follows is
     // routed by itself. Anything else that is flushed must stay on one server until the client's Sync.
-    const bool only_prepares =
-        std::all_of(unit_.messages.begin(), unit_.messages.end(), [&](const auto& message) {
-          return message.type == 'P' || message.type == 'C' || message.type == 'H' ||
-                 (message.type == 'D' && message.body(bytes)[0] == 'S');
-        });
-    own_sync_ = only_prepares;
-    if (!only_prepares) unit_is_read_ = false;
+    own_sync_ = std::all_of(unit_.messages.begin(), unit_.messages.end(), [&](const auto& message) {
+      return message.type == 'P' || message.type == 'C' || message.type == 'H' ||
+             (message.type == 'D' && message.body(bytes)[0] == 'S');
+    });
+    stays = !own_sync_;
   }
-  if (continues || unit_.end == End::partial) unit_is_read_ = false;
-  if (!unit_is_read_ && unit_kind_ == UnitKind::read) unit_kind_ = UnitKind::write;
-  if (continues && unit_kind_ == UnitKind::begin) unit_kind_ = UnitKind::opens;
-  const bool first_of_transaction = !held_begin_.empty() && unit_is_read_;
-  if (status_ != 'I' && unit_kind_ != UnitKind::commit && unit_kind_ != UnitKind::rollback &&
-      !first_of_transaction) {
-    unit_kind_ = UnitKind::in_transaction;
-  }
+  unit_class_.conclude(unit_place(), stays);
   return true;
 }
 
 /// BEGIN … READ ONLY, reads, and the end of the transaction, one after the other and ended by one Sync: what
 /// a driver's pipeline makes of it. It is a read, though COMMIT by itself is none.
 bool Session::runs_read_only_transaction() {
-  if (status_ != 'I' || unit_.end != End::sync || unit_state_ != 0 || unit_ends_state_) return false;
+  if (status_ != 'I' || unit_.end != End::sync || unit_class_.state != 0 || unit_class_.ends_state)
+    return false;
   enum class Stage : std::uint8_t { before, inside, behind };
   Stage stage = Stage::before;
   std::string_view unnamed = statements_.unnamed().empty() ? std::string_view() : statements_.unnamed_query();

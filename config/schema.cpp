@@ -347,9 +347,8 @@ constexpr auto main_keys = std::to_array<Key>({
     {"replay.max_size", Type::size, R"("1MB")", "What a client may have sent in such a transaction.", 1024,
      std::int64_t{1} << 30},
     {"replay.max_attempts", Type::integer, "3",
-     "How often one transaction is executed again; an attempt that meets a server that shuts down is not "
-     "counted.",
-     1, 100},
+     "How often one transaction is executed again; an attempt that meets a dying server is not counted.", 1,
+     100},
     {"replay.timeout", Type::duration, R"("1min")", "How long after it first lost its server.", 1 * ms,
      1 * h},
 

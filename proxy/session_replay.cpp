@@ -107,9 +107,10 @@ bool Session::replay_transaction() {
   const auto& limits = worker_.shared().config.replay;
   const std::string rest(in_.view().substr(record_->left()));
   const bool late = record_->first_lost() && now >= *record_->first_lost() + limits.timeout;
-  // A server that shuts down says so on each of its connections, and the pool may hold many of them. That is
-  // not the transaction's doing, as another end of the server might be.
-  const bool counts = !record_->replaying() || !rolled_back_;
+  // A server that dies does so on each of its connections, and the pool may hold many of them: that is not
+  // the transaction's doing if the server says that it shuts down, or has answered nothing of what it had
+  // answered before.
+  const bool counts = !record_->replaying() || (record_->has_progressed() && !rolled_back_);
   if (late || (counts && record_->attempts() >= limits.max_attempts)) {
     if (!record_->replaying()) return false;
     give_replay_up(describe(Failure::transaction_lost));

@@ -74,6 +74,8 @@ class TransactionRecord final : public pools::GatherTap {
     if (!first_lost_) first_lost_ = now;
     if (counts) ++attempts_;
   }
+  /// A unit of it has been executed again since.
+  [[nodiscard]] bool has_progressed() const { return next_ > 0; }
   /// How often it has been executed again, of those that count.
   [[nodiscard]] std::uint32_t attempts() const { return attempts_; }
   /// When its server was lost for the first time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterator
@@ -263,6 +264,26 @@ def test_servers_that_shut_down_one_after_the_other_do_not_count(start, nodes, t
             assert commit.result(20).statusmessage == "COMMIT"
     assert rows(nodes) == [(1, "")]
     assert replays(proxy) == 1
+
+
+def test_what_it_does_to_servers_counts(start, nodes, target):
+    """Executed again, it may be what makes them crash: it is not for ever."""
+    proxy = start({**PRIMARY, "replay": {"transactions": True, "max_attempts": 2}})
+    with connect(proxy) as sql, ThreadPoolExecutor(1) as pool:
+        sql.execute("begin")
+        sql.execute("insert into replayed select 1, '' from pg_sleep(1)")
+        lose_server(nodes)
+        commit = pool.submit(sql.execute, "commit")
+        for _ in range(2):
+            wait_until(lambda: running(nodes, "insert into replayed%"), "it to be executed again", 20)
+            (pid,) = nodes.primary.rows("select pid from pg_stat_activity where state = 'active' and query like 'insert into replayed%'")[0]
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the process to end", 10)
+            nodes.primary.wait_ready()
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            commit.result(20)
+    assert rows(nodes) == []
+    assert replays(proxy) == 0
 
 
 def test_a_server_that_says_it_ends_has_begun_no_answer(proxy, nodes, target):

@@ -120,8 +120,11 @@ TEST_F(TransactionRecordTest, CanBeginAgainInTheMiddle) {
   answer("a;", message('C', "a"));
   answer("b;", message('C', "b"));
   record_.begin_replay(now_, true);
+  EXPECT_FALSE(record_.has_progressed());
   EXPECT_EQ(again(message('C', "a")), Outcome::same);
+  EXPECT_TRUE(record_.has_progressed());
   record_.begin_replay(now_, true);
+  EXPECT_FALSE(record_.has_progressed());
   EXPECT_EQ(record_.left(), 4U);
   EXPECT_EQ(again(message('C', "a")), Outcome::same);
   EXPECT_EQ(again(message('C', "b")), Outcome::finished);

@@ -13,11 +13,12 @@ import sys
 import threading
 from typing import Any, Callable, Iterator, Mapping
 
+import psycopg
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from support.deadline import PATIENCE  # noqa: E402
+from support.deadline import PATIENCE, wait_until  # noqa: E402
 from support.direct import DirectServer  # noqa: E402
 from support.pgbouncer_process import PgBouncerProcess  # noqa: E402
 from support.postgres_cluster import PostgresCluster  # noqa: E402
@@ -146,6 +147,24 @@ def shop(cluster: PostgresCluster) -> Callable[..., list[tuple[Any, ...]]]:
         return rows
 
     return run
+
+
+@pytest.fixture
+def make_informed_proxy(make_proxy, cluster: PostgresCluster, shop) -> Iterator[Callable[..., ProxyProcess]]:
+    """Like make_proxy, but waits until the proxy knows the functions of the database: before that, whatever calls one
+    that it does not know by itself may leave state in its session."""
+    shop("create function known_one() returns int immutable language sql as 'select 1'")
+
+    def make(*settings: Any, **options: Any) -> ProxyProcess:
+        proxy = make_proxy(*settings, **options)
+        replicas = {node.port for node in cluster.replicas}
+        asked = "/* tidemark: consistency=eventual */ select inet_server_port() * known_one()"
+        with psycopg.connect(proxy.dsn(connect_timeout=10), autocommit=True) as sql:
+            wait_until(lambda: sql.execute(asked).fetchone()[0] in replicas, "the functions to be read", 20)
+        return proxy
+
+    yield make
+    shop("drop function known_one()")
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.proxy_only
 
 
 @pytest.fixture
-def connection(make_proxy, nodes) -> Iterator[psycopg.Connection[Any]]:
-    proxy = make_proxy({"routing": {"consistency": "primary"}})
+def connection(make_informed_proxy) -> Iterator[psycopg.Connection[Any]]:
+    proxy = make_informed_proxy({"routing": {"consistency": "primary"}})
     with psycopg.connect(proxy.dsn(connect_timeout=10), autocommit=True) as made:
         made.execute("select 1")
         yield made
